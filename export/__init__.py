@@ -1,0 +1,1 @@
+"""Export of Keras models with recurrent layers; installed as `keras_recurrent.export`."""

@@ -1,0 +1,51 @@
+"""Recurrent layers for Keras 3 that train under `model.fit` and export to SavedModel and TFLite."""
+
+import keras as _keras
+
+if _keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "keras_recurrent runs on Keras's TensorFlow backend. Set KERAS_BACKEND=tensorflow before "
+        f"importing keras. Received: backend {_keras.backend.backend()!r}"
+    )
+
+from keras_recurrent.cells import (  # noqa: E402
+    Cell,
+    GatedCell,
+    GRUCell,
+    HiddenState,
+    IndRNNCell,
+    LSTMCell,
+    LSTMState,
+    MinimalGRUCell,
+    Residual,
+    SimpleRNNCell,
+    WeightDrop,
+    Zoneout,
+)
+from keras_recurrent.gates import Gate  # noqa: E402
+from keras_recurrent.layers import GRU, LSTM, RNN, Bidirectional, SimpleRNN, Stack  # noqa: E402
+from keras_recurrent.version import __version__  # noqa: E402
+
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "Cell",
+    "GRUCell",
+    "Gate",
+    "GatedCell",
+    "HiddenState",
+    "IndRNNCell",
+    "LSTMCell",
+    "LSTMState",
+    "MinimalGRUCell",
+    "Residual",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "Stack",
+    "WeightDrop",
+    "Zoneout",
+    "__version__",
+]

@@ -1,0 +1,12 @@
+"""Engines: the ways to run a cell over time. All give the same numbers, forward and gradient.
+
+Every engine has the signature of `loop.run`. `choose` says which one serves a call, and why.
+"""
+
+from keras_recurrent.engines import loop, portable, unroll
+from keras_recurrent.engines.choose import ENGINES, Choice, Facts, choose
+from keras_recurrent.engines.lowering import lowering
+
+RUN = {"loop": loop.run, "unroll": unroll.run, "portable": portable.run}
+
+__all__ = ["ENGINES", "RUN", "Choice", "Facts", "choose", "lowering"]

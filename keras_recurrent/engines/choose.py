@@ -1,0 +1,85 @@
+"""Which engine runs a call, and why: a pure function of the facts."""
+
+from dataclasses import dataclass
+
+# What a layer's `engine` argument may say.
+ENGINES = ("auto", "loop", "unroll", "compiled", "cudnn")
+
+# Engines of later versions: their names are reserved, asking for one says so.
+_TO_COME = ("compiled", "cudnn")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the choice depends on.
+
+    Attributes:
+        requested: The layer's `engine`.
+        timesteps: Number of time steps, None if it is only known at run time.
+        form: The form asked for by an exporter, None in training and prediction.
+        own_cell: Whether the cell follows `kr.Cell`; others run in Keras's own loop.
+    """
+
+    requested: str = "auto"
+    timesteps: int | None = None
+    form: str | None = None
+    own_cell: bool = True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine and the reason for it; prints as one sentence."""
+
+    engine: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"engine {self.engine!r}: {self.reason}"
+
+
+def choose(facts: Facts) -> Choice:
+    """Pick the engine; raises `ValueError` if the one asked for cannot serve."""
+    if not facts.own_cell:
+        if facts.form is not None:
+            raise ValueError(
+                "This cell does not follow `kr.Cell`, so it has no portable form to export. Write it "
+                "as a subclass of `kr.Cell` or use one of this package's cells."
+            )
+        if facts.requested not in ("auto", "loop", "unroll"):
+            raise ValueError(
+                f"engine={facts.requested!r} needs a cell that follows `kr.Cell`; this one runs in "
+                "Keras's own loop. Use engine='auto'."
+            )
+        return Choice("keras", "the cell does not follow `kr.Cell`, so Keras's own loop runs it")
+    if facts.form is not None:
+        return _exported(facts)
+    return _requested(facts)
+
+
+def _exported(facts: Facts) -> Choice:
+    if facts.form == "unroll":
+        return _unrolled(facts, "the export asks for one copy of the step for each time step")
+    return Choice("portable", "an export takes the loop that needs built-in operations only")
+
+
+def _requested(facts: Facts) -> Choice:
+    if facts.requested in _TO_COME:
+        raise ValueError(
+            f"engine={facts.requested!r} is not part of this version. Use 'auto', 'loop' or 'unroll'."
+        )
+    if facts.requested == "unroll":
+        return _unrolled(facts, "asked for")
+    if facts.requested == "loop":
+        return Choice("loop", "asked for")
+    if facts.timesteps == 1:
+        return Choice("unroll", "a single time step needs no loop")
+    return Choice("loop", "a loop over time serves every cell, mask and length")
+
+
+def _unrolled(facts: Facts, reason: str) -> Choice:
+    if facts.timesteps is None:
+        raise ValueError(
+            "Unrolling needs a number of time steps that is known beforehand. Give it in the input's "
+            "shape, such as keras.Input((100, 6)), or use engine='loop'. Received: timesteps=None"
+        )
+    return Choice("unroll", reason)

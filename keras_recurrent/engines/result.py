@@ -1,0 +1,50 @@
+"""What the engines share: their result and the treatment of masked steps."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+
+class Result(NamedTuple):
+    """What a run over time gives.
+
+    Attributes:
+        last_output: `(batch, width)`, the output at the last time step.
+        outputs: `(T, batch, width)`, or None if they were not collected.
+        states: The states after the last time step, in the cell's structure.
+    """
+
+    last_output: Any
+    outputs: Any
+    states: Any
+
+
+def advance(cell, z_t, states, weights, noise_t):
+    """One step; the new states come back in the structure of the old, whatever the cell used."""
+    output, new_states = cell.step(z_t, states, weights, noise_t)
+    return output, tf.nest.pack_sequence_as(states, tf.nest.flatten(new_states))
+
+
+def hold(mask_t, new, old):
+    """`new` where the row's step is valid, else `old`; any structure of `(batch, ...)` tensors."""
+    return tf.nest.map_structure(lambda n, o: tf.where(mask_t, n, o), new, old)
+
+
+def masked_output(mask_t, output, previous, zero_masked: bool):
+    """A masked step repeats the row's previous output, or gives zeros."""
+    return tf.where(mask_t, output, tf.zeros_like(output) if zero_masked else previous)
+
+
+def no_output(cell, batch):
+    """The output before the first valid step."""
+    return tf.zeros((batch, cell.output_size), cell.compute_dtype)
+
+
+def column(mask):
+    """`(T, batch)` booleans to `(T, batch, 1)`, which broadcasts over features."""
+    return None if mask is None else tf.cast(mask, tf.bool)[..., tf.newaxis]
+
+
+def length_of(tensor, axis: int):
+    """An axis's size as a number if it is known, else as a tensor."""
+    return tensor.shape[axis] if tensor.shape[axis] is not None else tf.shape(tensor)[axis]

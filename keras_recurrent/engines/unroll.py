@@ -1,0 +1,36 @@
+"""The `unroll` engine: one copy of the step for each time step; needs a known number of them."""
+
+import operator
+
+import tensorflow as tf
+
+from keras_recurrent.engines.result import (
+    Result,
+    advance,
+    column,
+    hold,
+    length_of,
+    masked_output,
+    no_output,
+)
+
+
+def run(cell, inputs, states, weights, noise, mask, collect: bool, zero_masked: bool) -> Result:
+    """Run `cell` over time; see `loop.run` for the arguments."""
+    z = cell.project(inputs, weights, noise)
+    valid = None if mask is None else tf.unstack(column(mask))
+    output = no_output(cell, length_of(z, 1))
+    outputs = []
+    for t, z_t in enumerate(tf.unstack(z)):
+        noise_t = None if noise is None else noise.at(operator.itemgetter(t))
+        new_output, new_states = advance(cell, z_t, states, weights, noise_t)
+        if valid is not None:
+            new_output = masked_output(valid[t], new_output, output, zero_masked)
+            new_states = hold(valid[t], new_states, states)
+        states, output = new_states, new_output
+        if collect:
+            outputs.append(output)
+    if not collect:
+        return Result(output, None, states)
+    # tf.stack refuses an empty list
+    return Result(output, tf.stack(outputs) if outputs else output[tf.newaxis][:0], states)

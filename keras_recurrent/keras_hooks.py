@@ -1,0 +1,24 @@
+"""The places where Keras has no public name for what we need, all here, each with its reason.
+
+`tests/test_keras_hooks.py` fails when one of them stops working.
+"""
+
+import keras
+
+# keras.layers.RNN draws a cell's dropout masks before its loop only for subclasses of this mixin,
+# which Keras does not export. Without it a cell of ours inside keras.layers.RNN would draw a new
+# mask at every step.
+DropoutRNNCell = next(c for c in keras.layers.LSTMCell.__mro__ if c.__name__ == "DropoutRNNCell")
+
+
+def attach_mask(tensor, mask) -> None:
+    """Let `mask` travel with a layer's output to the next layer.
+
+    `compute_mask` sees only the input's own mask, not `lengths` or a mask beside `initial_state`.
+    """
+    tensor._keras_mask = mask
+
+
+def attached_mask(tensor):
+    """The mask that travels with a tensor, or None."""
+    return getattr(tensor, "_keras_mask", None)

@@ -1,0 +1,101 @@
+import keras
+import tensorflow as tf
+
+from keras_recurrent.keras_hooks import attach_mask
+from keras_recurrent.layers.call_arguments import CallArguments
+from keras_recurrent.layers.masks import valid_steps
+
+
+@keras.saving.register_keras_serializable("keras_recurrent")
+class Bidirectional(CallArguments, keras.layers.Bidirectional):
+    """Runs a recurrent layer over the sequence in both directions (Schuster and Paliwal 1997).
+
+    y(t) = merge(forward(x)(t), backward(x)(t)), both in the order of the input
+
+    A drop-in for `keras.layers.Bidirectional` (arguments in its order), in which masks hold also when
+    `initial_state` is given, and `lengths` and ragged tensors are understood. Masked steps give zeros
+    with `return_sequences`, as in Keras.
+
+    Args:
+        layer: The forward layer, a recurrent layer.
+        merge_mode: "concat", "sum", "mul", "ave" or None for a pair of outputs.
+        weights: Initial weights, those of the forward layer first.
+        backward_layer: The layer for the other direction; by default a copy of `layer` with
+            `go_backwards` reversed.
+
+    Call arguments: those of `kr.RNN`; `initial_state` holds the forward states, then the backward
+    ones, and so do the states that `return_state` gives.
+    """
+
+    def call(
+        self,
+        sequences,
+        initial_state=None,
+        mask=None,
+        training=None,
+        *,
+        sequences_mask=None,
+        lengths=None,
+    ):
+        valid = valid_steps(sequences, mask, sequences_mask, lengths)
+        forward_state, backward_state = self._halves(initial_state)
+        forward = self.forward_layer(
+            sequences, initial_state=forward_state, mask=valid, training=training
+        )
+        backward = self.backward_layer(
+            sequences, initial_state=backward_state, mask=valid, training=training
+        )
+        states = ()
+        if self.return_state:
+            states = (*forward[1:], *backward[1:])
+            forward, backward = forward[0], backward[0]
+        if self.return_sequences:
+            backward = tf.reverse(backward, [1])
+        output = self._merge(forward, backward)
+        if self.return_sequences and valid is not None:
+            for tensor in tf.nest.flatten(output):
+                attach_mask(tensor, valid)
+        if not self.return_state:
+            return output
+        return (*output, *states) if self.merge_mode is None else (output, *states)
+
+    def _halves(self, initial_state):
+        if initial_state is None:
+            return None, None
+        if not isinstance(initial_state, list | tuple) or len(initial_state) % 2:
+            raise ValueError(
+                "`initial_state` must be a list: the forward layer's states, then as many for the "
+                f"backward layer. Received: {tf.nest.map_structure(_shape, initial_state)}"
+            )
+        half = len(initial_state) // 2
+        return list(initial_state[:half]), list(initial_state[half:])
+
+    def _merge(self, forward, backward):
+        forward = tf.cast(forward, self.compute_dtype)
+        backward = tf.cast(backward, self.compute_dtype)
+        if self.merge_mode is None:
+            return forward, backward
+        if self.merge_mode == "concat":
+            return tf.concat([forward, backward], -1)
+        if self.merge_mode == "mul":
+            return forward * backward
+        total = forward + backward
+        return total / 2 if self.merge_mode == "ave" else total
+
+    def explain_engine(self, input_shape=None):
+        """The engine that the forward layer gets for this shape, and why; see `kr.RNN`."""
+        return self.forward_layer.explain_engine(input_shape)
+
+    def reset_state(self, states=None, rows=None) -> None:
+        """Set the kept states of both directions; see `kr.RNN.reset_state`."""
+        forward, backward = self._halves(states)
+        self.forward_layer.reset_state(forward, rows)
+        self.backward_layer.reset_state(backward, rows)
+
+    def reset_states(self, states=None, rows=None) -> None:
+        """Keras's older name of `reset_state`."""
+        self.reset_state(states, rows)
+
+
+def _shape(value):
+    return tuple(value.shape) if hasattr(value, "shape") else type(value).__name__

@@ -1,0 +1,218 @@
+"""`RNN`: any cell, run over time."""
+
+import keras
+import tensorflow as tf
+
+from keras_recurrent.cells import StackedCells
+from keras_recurrent.cells.contract import Cell
+from keras_recurrent.cells.stacked import follows_contract
+from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose
+from keras_recurrent.engines.lowering import active_form
+from keras_recurrent.keras_hooks import attach_mask
+from keras_recurrent.layers import state
+from keras_recurrent.layers.call_arguments import CallArguments
+from keras_recurrent.layers.masks import valid_steps
+from keras_recurrent.options import check_choice, check_flag
+
+
+@keras.saving.register_keras_serializable("keras_recurrent")
+class RNN(CallArguments, keras.layers.RNN):
+    """Runs a cell over the time steps of a batch of sequences.
+
+    (y(t), s(t)) = cell(x(t), s(t-1)) for t = 1..T; the input projection of all steps is one product.
+
+    A drop-in for `keras.layers.RNN`, with these differences: masks hold also when `initial_state` is
+    given, `lengths` and ragged tensors are understood, `reset_state` takes states and rows, an
+    `engine` can be chosen.
+
+    Args:
+        cell: A cell of this package, a subclass of `kr.Cell`, a list of them (one step runs through
+            all), or any Keras cell, which then runs in Keras's own loop.
+        return_sequences: Whether to return the outputs of all time steps or the last one.
+        return_state: Whether to return the states after the last step too.
+        go_backwards: Whether to run from the last step to the first; outputs come in that order, and
+            a mask is flipped with its row.
+        stateful: Whether row i of a batch goes on from the state that row i of the last one left.
+        unroll: The same as `engine="unroll"`.
+        zero_output_for_mask: Whether masked steps give zeros; else they repeat the row's previous
+            output (zeros before its first valid step).
+        engine: "auto", "loop" (any case) or "unroll" (a copy of the step for each time step; for few
+            steps). `explain_engine` says which one a shape gets.
+
+    Call arguments:
+        sequences: `(batch, T, features)`, or a ragged tensor with ragged T.
+        initial_state: The states at the start, in the order of `cell.state_size`; zeros by default.
+        mask: Booleans `(batch, T)`, False for steps to skip: they leave the state as it is.
+        training: Whether dropout, zoneout and weight dropout are at work.
+        lengths: Whole numbers `(batch,)`: only the first `lengths[i]` steps of row i are valid. A mask
+            that travels with the sequences holds too; an explicit `mask` beside it is an error.
+
+    Returns:
+        `(batch, T, width)` with `return_sequences`, else `(batch, width)`; with `return_state` a tuple
+        of this and the states.
+    """
+
+    def __init__(
+        self,
+        cell,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        *,
+        engine: str = "auto",
+        **kwargs,
+    ):
+        engine = check_choice("engine", engine, ENGINES)
+        if check_flag("unroll", unroll):
+            if engine not in ("auto", "unroll"):
+                raise ValueError(
+                    "`unroll=True` means engine='unroll'. Drop one of the two. "
+                    f"Received: unroll=True, engine={engine!r}"
+                )
+            engine = "unroll"
+        super().__init__(
+            _one_cell(cell),
+            return_sequences=check_flag("return_sequences", return_sequences),
+            return_state=check_flag("return_state", return_state),
+            go_backwards=check_flag("go_backwards", go_backwards),
+            stateful=check_flag("stateful", stateful),
+            unroll=engine == "unroll",
+            zero_output_for_mask=check_flag("zero_output_for_mask", zero_output_for_mask),
+            **kwargs,
+        )
+        self.engine = engine
+        choose(Facts(engine, timesteps=1, own_cell=follows_contract(self.cell)))  # refuse early
+        self.supports_masking = True
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        sequences_shape = tuple(sequences_shape)
+        if len(sequences_shape) < 3:
+            raise ValueError(
+                f"{type(self).__name__} reads sequences of shape (batch, timesteps, features). "
+                f"Received: shape {sequences_shape}"
+            )
+        if not self.cell.built:
+            self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+            self.cell.built = True
+        if self.stateful and self.states is None:
+            self.states = state.create_variables(self, sequences_shape[0])
+        self.built = True
+
+    def call(
+        self,
+        sequences,
+        initial_state=None,
+        mask=None,
+        training=None,
+        *,
+        sequences_mask=None,
+        lengths=None,
+    ):
+        valid = valid_steps(sequences, mask, sequences_mask, lengths)
+        states = self._first_states(sequences, initial_state)
+        run = self._run_cell if follows_contract(self.cell) else self._run_in_keras
+        last_output, outputs, states = run(sequences, states, valid, bool(training))
+
+        if self.stateful:
+            state.assign(self.states, states)
+        output = tf.cast(outputs if self.return_sequences else last_output, self.compute_dtype)
+        if self.return_sequences and valid is not None:
+            attach_mask(output, valid)
+        if not self.return_state:
+            return output
+        states = tf.nest.map_structure(lambda s: tf.cast(s, self.compute_dtype), tuple(states))
+        return (output, *states)
+
+    def _first_states(self, sequences, initial_state):
+        if self.stateful:
+            state.check_batch(self.states, sequences, self.name)
+        if initial_state is None:
+            initial_state = self.states
+        if initial_state is None:
+            zeros = self.get_initial_state(tf.shape(sequences)[0])
+            return state.as_cell_state(self.cell, zeros)
+        state.check_structure(self.cell, initial_state, sequences.shape[0], "initial_state")
+        return state.as_cell_state(self.cell, initial_state)
+
+    def _run_cell(self, sequences, states, valid, training):
+        cell = self.cell
+        inputs = tf.transpose(sequences, [1, 0, 2])  # time first, for the engines
+        valid = None if valid is None else tf.transpose(valid)
+        if self.go_backwards:
+            inputs = tf.reverse(inputs, [0])
+            valid = None if valid is None else tf.reverse(valid, [0])
+        choice = self._choose(sequences.shape[1], active_form())
+        size = tf.shape(inputs)
+        noise = cell.draw(size[1], size[0], training)
+        weights = cell.read_weights(noise)
+        result = RUN[choice.engine](
+            cell,
+            inputs,
+            states,
+            weights,
+            noise,
+            valid,
+            collect=self.return_sequences,
+            zero_masked=self.zero_output_for_mask,
+        )
+        outputs = result.outputs
+        if outputs is not None:
+            outputs = tf.transpose(outputs, [1, 0, 2])
+        return result.last_output, outputs, result.states
+
+    def _run_in_keras(self, sequences, states, valid, training):
+        self._choose(sequences.shape[1], active_form())
+        self._maybe_config_dropout_masks(self.cell, sequences[:, 0], list(states))
+        result = super().inner_loop(sequences, list(states), mask=valid, training=training)
+        self._maybe_reset_dropout_masks(self.cell)
+        return result
+
+    def _choose(self, timesteps: int | None, form: str | None = None) -> Choice:
+        facts = Facts(self.engine, timesteps, form, follows_contract(self.cell))
+        return choose(facts)
+
+    def explain_engine(self, input_shape=None) -> Choice:
+        """The engine that sequences of this shape get, and why.
+
+        Args:
+            input_shape: `(batch, T, features)` with None for what is unknown.
+
+        Returns:
+            A `Choice` with `engine` and `reason`; it prints as one sentence.
+        """
+        return self._choose(None if input_shape is None else input_shape[1])
+
+    def reset_state(self, states=None, rows=None) -> None:
+        """Set the kept state of a `stateful` layer.
+
+        Args:
+            states: New values in the order of `cell.state_size`; zeros by default.
+            rows: Which rows of the batch: indices or booleans; all by default. `states` then holds
+                values for these rows only.
+        """
+        if self.states is None:
+            if states is not None or rows is not None:
+                raise ValueError(
+                    f"Layer {self.name!r} keeps no state: build it with stateful=True and call it once "
+                    "before setting its state."
+                )
+            return
+        state.reset(self.cell, self.states, states, rows)
+
+    def reset_states(self, states=None, rows=None) -> None:
+        """Keras's older name of `reset_state`."""
+        self.reset_state(states, rows)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "engine": self.engine}
+
+
+def _one_cell(cell):
+    if not isinstance(cell, list | tuple):
+        return cell
+    if all(isinstance(c, Cell) for c in cell):
+        return StackedCells(cell)
+    return keras.layers.StackedRNNCells(list(cell))
