@@ -1,0 +1,76 @@
+"""Every cell x engine x mask x state x direction x dtype against the NumPy truth.
+
+`make test` runs a pairwise covering set, in which every two values of different axes meet at least
+once; `make conformance` runs the full product.
+"""
+
+import itertools
+
+from allpairspy import AllPairs
+
+from conformance.check import MASKS, check
+from conformance.registry import CASES
+
+AXES = {
+    "case": CASES,
+    "engine": ["loop", "unroll", "portable"],
+    "mask": list(MASKS),
+    "state": ["zeros", "given"],
+    "direction": ["forward", "backward"],
+    "dtype": ["float64", "float32", "mixed_float16", "mixed_bfloat16"],
+}
+# How it is executed does not multiply the full product: each combination takes the next one.
+MORE = {
+    "execution": ["eager", "graph", "dynamic", "xla"],
+    "zero_masked": [False, True],
+    "training": [False, True],
+}
+
+
+def _adjusted(row) -> tuple:
+    """The nearest combination that exists."""
+    point = dict(zip([*AXES, *MORE], row, strict=True))
+    if point["engine"] == "portable":
+        point["training"] = False  # exported graphs hold no noise
+    if point["engine"] == "unroll" and point["execution"] == "dynamic":
+        point["execution"] = "graph"  # unrolling needs a known number of steps
+    return tuple(point.values())
+
+
+def _pairwise() -> list[tuple]:
+    rows = AllPairs([*AXES.values(), *MORE.values()])
+    return list(dict.fromkeys(_adjusted(row) for row in rows))
+
+
+def _full() -> list[tuple]:
+    more = itertools.cycle(itertools.product(*MORE.values()))
+    product = itertools.product(*AXES.values())
+    return [_adjusted((*row, *extra)) for row, extra in zip(product, more, strict=False)]
+
+
+def _name(row) -> str:
+    return "-".join(str(value) for value in row)
+
+
+def pytest_generate_tests(metafunc):
+    if "row" in metafunc.fixturenames:
+        rows = _full() if metafunc.config.getoption("--full") else _pairwise()
+        metafunc.parametrize("row", rows, ids=_name)
+
+
+def test_numbers_of_the_oracle(row):
+    check(*row)
+
+
+def test_every_pair_of_the_main_axes_is_covered():
+    seen = {
+        (i, j, str(row[i]), str(row[j]))
+        for row in _pairwise()
+        for i, j in itertools.combinations(range(len(AXES)), 2)
+    }
+    wanted = {
+        (i, j, str(a), str(b))
+        for (i, first), (j, second) in itertools.combinations(enumerate(AXES.values()), 2)
+        for a, b in itertools.product(first, second)
+    }
+    assert wanted <= seen
