@@ -82,6 +82,14 @@ class Bidirectional(CallArguments, keras.layers.Bidirectional):
         total = forward + backward
         return total / 2 if self.merge_mode == "ave" else total
 
+    def compute_mask(self, inputs, mask=None):
+        mask = tf.nest.flatten(mask)[0] if self.return_sequences and mask is not None else None
+        output = [mask, mask] if self.merge_mode is None else mask
+        if not self.return_state:
+            return output
+        states = tf.nest.flatten([self.forward_layer.state_size, self.backward_layer.state_size])
+        return [*tf.nest.flatten(output), *[None] * len(states)]
+
     def explain_engine(self, input_shape=None):
         """The engine that the forward layer gets for this shape, and why; see `kr.RNN`."""
         return self.forward_layer.explain_engine(input_shape)
