@@ -8,7 +8,7 @@ if _keras.backend.backend() != "tensorflow":
         f"importing keras. Received: backend {_keras.backend.backend()!r}"
     )
 
-from keras_recurrent.cells import (  # noqa: E402
+from keras_recurrent.cells import (
     Cell,
     GatedCell,
     GRUCell,
@@ -22,10 +22,9 @@ from keras_recurrent.cells import (  # noqa: E402
     WeightDrop,
     Zoneout,
 )
-from keras_recurrent.gates import Gate  # noqa: E402
-from keras_recurrent.layers import GRU, LSTM, RNN, Bidirectional, SimpleRNN, Stack  # noqa: E402
-from keras_recurrent.version import __version__  # noqa: E402
-
+from keras_recurrent.gates import Gate
+from keras_recurrent.layers import GRU, LSTM, RNN, Bidirectional, SimpleRNN, Stack
+from keras_recurrent.version import __version__
 
 __all__ = [
     "GRU",

@@ -202,12 +202,24 @@ def _default_text(option: Option) -> str:
     return "" if option.default is REQUIRED else f" Default: {option.default!r}."
 
 
+def _names_its_arguments(cls: type) -> bool:
+    """Whether the class has a constructor of its own with named arguments."""
+    if "__init__" not in vars(cls):
+        return False
+    parameters = list(inspect.signature(vars(cls)["__init__"]).parameters.values())[1:]
+    return any(p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
+
+
 class Declared:
     """Mixin for a Keras layer whose constructor arguments are its `Option` attributes."""
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         options = options_of(cls)
+        if _names_its_arguments(cls):
+            parameters = list(inspect.signature(vars(cls)["__init__"]).parameters.values())
+            cls.__signature__ = inspect.Signature(parameters[1:])
+            return
         cls.__signature__ = signature_of(options)
         document(cls, options)
 

@@ -31,14 +31,15 @@ class StackedCells(keras.layers.StackedRNNCells):
         return tuple(parts)
 
     def project(self, inputs, weights, noise=None):
-        return self.cells[0].project(inputs, weights[0], self._split(noise)[0])
+        first = self.cells[0]
+        return first.project(_as_read_by(first, inputs), weights[0], self._split(noise)[0])
 
     def step(self, z, states, weights, noise=None):
         parts = zip(self.cells, states, weights, self._split(noise), strict=True)
         new_states = []
         for place, (cell, state, cell_weights, cell_noise) in enumerate(parts):
             if place:
-                z = cell.project(z, cell_weights, cell_noise)
+                z = cell.project(_as_read_by(cell, z), cell_weights, cell_noise)
             z, state = cell.step(z, state, cell_weights, cell_noise)
             new_states.append(state)
         return z, tuple(new_states)
@@ -57,6 +58,10 @@ class StackedCells(keras.layers.StackedRNNCells):
             None if fixed is None and steps is None else Noise(fixed, steps)
             for fixed, steps in zip(*noise, strict=True)
         ]
+
+
+def _as_read_by(cell, inputs):
+    return keras.ops.cast(inputs, cell.compute_dtype)  # the cells of a stack may differ in dtype
 
 
 def follows_contract(cell) -> bool:

@@ -27,6 +27,22 @@ class Bidirectional(CallArguments, keras.layers.Bidirectional):
     ones, and so do the states that `return_state` gives.
     """
 
+    def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
+        for name, part in {"layer": layer, "backward_layer": backward_layer}.items():
+            if part is not None and not hasattr(part, "go_backwards"):
+                raise ValueError(
+                    f"`{name}` must be a recurrent layer, such as kr.LSTM(8). Received: {part!r}"
+                )
+        super().__init__(layer, merge_mode, None, backward_layer, **kwargs)
+        self._first_weights = weights
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        super().build(sequences_shape)
+        self.built = True
+        if self._first_weights is not None:
+            self.set_weights(self._first_weights)
+            self._first_weights = None
+
     def call(
         self,
         sequences,

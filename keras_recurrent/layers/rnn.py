@@ -89,7 +89,8 @@ class RNN(CallArguments, keras.layers.RNN):
 
     def build(self, sequences_shape, initial_state_shape=None):
         sequences_shape = tuple(sequences_shape)
-        if len(sequences_shape) < 3:
+        own = follows_contract(self.cell)
+        if len(sequences_shape) < 3 or (own and len(sequences_shape) > 3):
             raise ValueError(
                 f"{type(self).__name__} reads sequences of shape (batch, timesteps, features). "
                 f"Received: shape {sequences_shape}"
@@ -99,6 +100,8 @@ class RNN(CallArguments, keras.layers.RNN):
             self.cell.built = True
         if self.stateful and self.states is None:
             self.states = state.create_variables(self, sequences_shape[0])
+        if own:
+            self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
         self.built = True
 
     def call(
@@ -139,7 +142,8 @@ class RNN(CallArguments, keras.layers.RNN):
 
     def _run_cell(self, sequences, states, valid, training):
         cell = self.cell
-        inputs = tf.transpose(sequences, [1, 0, 2])  # time first, for the engines
+        inputs = tf.cast(sequences, cell.compute_dtype)
+        inputs = tf.transpose(inputs, [1, 0, 2])  # time first, for the engines
         valid = None if valid is None else tf.transpose(valid)
         if self.go_backwards:
             inputs = tf.reverse(inputs, [0])

@@ -9,17 +9,16 @@ from keras_recurrent.cells.stacked import follows_contract
 
 def as_cell_state(cell, states):
     """States in any nesting (a list, one tensor, named tuples) as the cell's own structure."""
-    tensors = [
-        tf.cast(tf.convert_to_tensor(s), cell.compute_dtype) for s in tf.nest.flatten(states)
-    ]
+    tensors = [tf.convert_to_tensor(s) for s in tf.nest.flatten(states)]
     if not follows_contract(cell):
         sizes = cell.state_size
         sizes = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
-        return tf.nest.pack_sequence_as(sizes, tensors)
+        return tf.nest.pack_sequence_as(sizes, [tf.cast(t, cell.compute_dtype) for t in tensors])
     zeros = cell.get_initial_state(batch_size=1)
-    if hasattr(cell, "cells"):
-        zeros = tuple(zeros)
-    return tf.nest.pack_sequence_as(zeros, tensors)
+    zeros = tuple(zeros) if isinstance(zeros, list) else zeros  # as a stack of cells returns them
+    types = [zero.dtype for zero in tf.nest.flatten(zeros)]
+    cast = [tf.cast(t, dtype) for t, dtype in zip(tensors, types, strict=True)]
+    return tf.nest.pack_sequence_as(zeros, cast)
 
 
 def check_structure(cell, states, batch: int | None, what: str) -> None:
@@ -94,9 +93,9 @@ def _row_numbers(rows, batch: int) -> np.ndarray:
     rows = np.atleast_1d(np.asarray(rows))
     if rows.dtype == bool and rows.shape == (batch,):
         return np.flatnonzero(rows)
-    if rows.ndim == 1 and (rows.size == 0 or np.issubdtype(rows.dtype, np.integer)):
-        if np.all((rows >= 0) & (rows < batch)):
-            return rows.astype(int)
+    indices = rows.ndim == 1 and (rows.size == 0 or np.issubdtype(rows.dtype, np.integer))
+    if indices and np.all((rows >= 0) & (rows < batch)):
+        return rows.astype(int)
     raise ValueError(
         f"`rows` must be indices in [0, {batch}) or {batch} booleans. Received: rows={rows.tolist()}"
     )

@@ -1,0 +1,46 @@
+# Every target sets up what it needs: Python 3.11 or later, make and pip are enough.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+RUN := $(VENV)/bin/python
+WORKERS ?= 2
+
+.PHONY: help demo test conformance lint format package clean
+
+help:
+	@echo "make demo         train on smart-watch data, export, compare the runtimes"
+	@echo "make test         the test suite"
+	@echo "make conformance  every cell x engine x mask x state x direction x dtype"
+	@echo "make lint         ruff; make format mends what it can"
+	@echo "make package      build a wheel, install it into an empty environment, import it"
+	@echo "make clean        remove what the other targets made"
+
+demo: $(VENV)/ready-examples
+	$(RUN) examples/watch.py
+
+test: $(VENV)/ready-dev
+	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist worksteal
+
+conformance: $(VENV)/ready-dev
+	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --full tests/conformance
+
+lint: $(VENV)/ready-dev
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(VENV)/ready-dev
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+package: $(VENV)/ready-dev
+	$(RUN) tests/packaging/check_wheel.py
+
+clean:
+	rm -rf $(VENV) build dist outputs *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or later is needed, this is ' + sys.version)"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/ready-%: pyproject.toml setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@

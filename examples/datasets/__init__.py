@@ -1,0 +1,1 @@
+"""Loaders of the real data that the examples train on."""
