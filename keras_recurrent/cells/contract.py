@@ -59,7 +59,7 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
 
     def load_own_variables(self, store):
         """Refuse broken numbers while it is still clear which file they come from."""
-        for name in store:
+        for name in store.keys():  # noqa: SIM118 (an HDF5 entry of Keras, not a mapping)
             if not np.all(np.isfinite(np.asarray(store[name], np.float64))):
                 raise ValueError(
                     f"The weights to be loaded into {self.path!r} hold NaN or infinite values (variable "

@@ -67,7 +67,7 @@ class NamedLayer(RNN):
             values["engine"] = _cudnn_engine(values)
         cell = self.cell_class(
             **cell_values,
-            name=re.sub("(?<=[a-z])(?=[A-Z])", "_", self.cell_class.__name__).lower(),
+            name=_snake_case(self.cell_class.__name__),
             dtype=rest.get("dtype"),
             trainable=rest.get("trainable", True),
         )
@@ -94,6 +94,10 @@ class NamedLayer(RNN):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def _snake_case(name: str) -> str:
+    return re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _cudnn_engine(values: dict) -> str:
