@@ -40,7 +40,11 @@ def of_keras(model: keras.Model, x: np.ndarray, saved: Path) -> Run:
 
 def of_saved_model(folder: Path, x: np.ndarray) -> Run:
     loaded = tf.saved_model.load(str(folder))
-    return Run(np.asarray(loaded.serve(x)), _size(folder), _median_time(loaded.serve, x))
+
+    def serve(batch):
+        return loaded.serve(batch)["output_0"]
+
+    return Run(np.asarray(serve(x)), _size(folder), _median_time(serve, x))
 
 
 def of_tflite(path: Path, x: np.ndarray) -> Run:

@@ -38,7 +38,7 @@ def to_saved_model(model, folder, streaming: bool = False) -> Report:
         A `Report`; it prints as a table.
 
     Raises:
-        ValueError: The model cannot be exported, or the result differs from it (`VerificationError`).
+        ValueError: The model cannot be exported, or the result differs (`VerificationError`).
         OSError: `folder` cannot be written (FileExistsError: it holds something else).
     """
     plan.refuse_streaming(streaming)
@@ -82,8 +82,8 @@ def to_tflite(
         timesteps: Length of the sequences: "from the model", a number, or None for any.
         block: Not part of this version.
         verify: Whether to run model and file on made-up data and refuse a file that differs.
-        tolerance: Largest difference allowed, relative to max(1, largest output). Default: 1e-5, 5e-3
-            for "float16", 5e-2 for "dynamic".
+        tolerance: Largest difference allowed, relative to max(1, largest output). Default: 1e-5,
+            5e-3 for "float16", 5e-2 for "dynamic".
 
     Returns:
         A `Report`; it prints as a table.
@@ -107,10 +107,11 @@ def to_tflite(
         with TemporaryDirectory() as folder:
             trace(adopt(model), signature, chosen.form, Path(folder))
             converter.convert(Path(folder), temporary, chosen.quantize)
-        report = replace(flatbuffer.describe(temporary), quantize=chosen.quantize)
+        report = flatbuffer.describe(temporary)
         if verify:
             report = verification.check_on_samples(model, signature, temporary, report, tolerance)
-    return replace(report, path=str(path), form=chosen.form, reason=chosen.reason)
+    notes = plan.notes(chosen, report)
+    return replace(report, path=str(path), form=chosen.form, reason=chosen.reason, notes=notes)
 
 
 def verify(model, path, data) -> Report:
@@ -119,8 +120,8 @@ def verify(model, path, data) -> Report:
     Args:
         model: The Keras model.
         path: A .tflite file or a SavedModel folder.
-        data: What the model is called with: an array, or a list or dictionary of arrays. A file with
-            a fixed batch size gets the rows in parts.
+        data: What the model is called with: an array, or a list or dictionary of arrays. A file
+            with a fixed batch size gets the rows in parts.
 
     Returns:
         A `Report` with the differences.

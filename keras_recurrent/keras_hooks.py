@@ -22,3 +22,11 @@ def attach_mask(tensor, mask) -> None:
 def attached_mask(tensor):
     """The mask that travels with a tensor, or None."""
     return getattr(tensor, "_keras_mask", None)
+
+
+def create_state_variables(layer, batch: int) -> None:
+    """Set `layer.states` to variables that are no weights: `get_weights` and files hold none of them.
+
+    Keras tracks every variable that a layer gets as an attribute, but for those made here.
+    """
+    layer._create_state_variables(batch)

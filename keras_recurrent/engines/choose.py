@@ -59,6 +59,8 @@ def choose(facts: Facts) -> Choice:
 def _exported(facts: Facts) -> Choice:
     if facts.form == "unroll":
         return _unrolled(facts, "the export asks for one copy of the step for each time step")
+    if facts.form == "saved_model":
+        return Choice("loop", "any TensorFlow runs the loop of a SavedModel")
     return Choice("portable", "an export takes the loop that needs built-in operations only")
 
 

@@ -1,8 +1,9 @@
 """The loop of exported graphs: built-in TFLite operations only, any batch size and length.
 
 A TensorArray of unknown batch size becomes a tensor list, which TFLite runs with TensorFlow's own
-kernels only (Flex). Here rows are gathered from and scattered into plain tensors instead. It has no
-gradient worth using: reading a row costs a whole sequence in the backward pass.
+kernels only (Flex). Here rows are gathered from and written into plain tensors instead. A write
+copies the whole tensor, so outputs are written into blocks of 32 steps, and blocks into the result:
+the cost of a step does not grow with the length. There is no gradient worth using.
 """
 
 import tensorflow as tf
@@ -17,6 +18,8 @@ from keras_recurrent.engines.result import (
     no_output,
 )
 
+BLOCK = 32
+
 
 def run(cell, inputs, states, weights, noise, mask, collect: bool, zero_masked: bool) -> Result:
     """Run `cell` over time, without noise; see `loop.run` for the arguments."""
@@ -28,20 +31,52 @@ def run(cell, inputs, states, weights, noise, mask, collect: bool, zero_masked: 
     valid = column(mask)
     timesteps, batch = length_of(z, 0), length_of(z, 1)
 
-    def body(t, states, output, outputs):
+    def step(t, states, output):
         new_output, new_states = advance(cell, tf.gather(z, t), states, weights, None)
         if valid is not None:
             valid_t = tf.gather(valid, t)
             new_output = masked_output(valid_t, new_output, output, zero_masked)
             new_states = hold(valid_t, new_states, states)
-        if collect:
-            place = tf.reshape(t, [1, 1])
-            outputs = tf.tensor_scatter_nd_update(outputs, place, new_output[tf.newaxis])
-        return t + 1, new_states, new_output, outputs
+        return new_states, new_output
 
     output = no_output(cell, batch)
-    outputs = tf.zeros((timesteps, batch, cell.output_size), z.dtype) if collect else ()
-    _, states, output, outputs = tf.while_loop(
-        lambda t, *_: t < timesteps, body, (tf.constant(0), states, output, outputs)
+    if collect:
+        return _collected(step, states, output, timesteps)
+    _, states, output = tf.while_loop(
+        lambda t, *_: t < timesteps,
+        lambda t, *state: (t + 1, *step(t, *state)),
+        (tf.constant(0), states, output),
     )
-    return Result(output, outputs if collect else None, states)
+    return Result(output, None, states)
+
+
+def _collected(step, states, output, timesteps) -> Result:
+    """Run `step` over time, block by block, and keep all outputs."""
+    size = min(BLOCK, max(timesteps, 1)) if isinstance(timesteps, int) else BLOCK
+    blocks = -(-timesteps // size)
+    places = tf.reshape(tf.range(size), [-1, 1, 1])
+    empty = tf.zeros_like(output)[tf.newaxis] * tf.zeros([size, 1, 1], output.dtype)
+
+    def one_block(b, states, output, outputs):
+        start = b * size
+
+        def one_step(t, states, output, block):
+            states, output = step(t, states, output)
+            return t + 1, states, output, tf.where(places == t - start, output[tf.newaxis], block)
+
+        _, states, output, block = tf.while_loop(
+            lambda t, *_: t < tf.minimum(start + size, timesteps),
+            one_step,
+            (start, states, output, empty),
+        )
+        outputs = tf.tensor_scatter_nd_update(outputs, tf.reshape(b, [1, 1]), block[tf.newaxis])
+        return b + 1, states, output, outputs
+
+    shape = tf.concat([[blocks, size], tf.shape(output)], 0)
+    _, states, output, outputs = tf.while_loop(
+        lambda b, *_: b < blocks,
+        one_block,
+        (tf.constant(0), states, output, tf.zeros(shape, output.dtype)),
+    )
+    shape = tf.concat([[blocks * size], tf.shape(output)], 0)
+    return Result(output, tf.reshape(outputs, shape)[:timesteps], states)

@@ -42,7 +42,7 @@ def no_output(cell, batch):
 
 def column(mask):
     """`(T, batch)` booleans to `(T, batch, 1)`, which broadcasts over features."""
-    return None if mask is None else tf.cast(mask, tf.bool)[..., tf.newaxis]
+    return None if mask is None else tf.expand_dims(tf.cast(mask, tf.bool), -1)
 
 
 def length_of(tensor, axis: int):

@@ -99,7 +99,7 @@ class RNN(CallArguments, keras.layers.RNN):
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
             self.cell.built = True
         if self.stateful and self.states is None:
-            self.states = state.create_variables(self, sequences_shape[0])
+            state.create_variables(self, sequences_shape[0])
         if own:
             self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
         self.built = True

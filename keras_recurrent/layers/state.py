@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_recurrent.cells.stacked import follows_contract
+from keras_recurrent.keras_hooks import create_state_variables
 
 
 def as_cell_state(cell, states):
@@ -42,19 +43,14 @@ def _fits(size, expected) -> bool:
     return size is None or expected is None or size == expected
 
 
-def create_variables(layer, batch: int | None) -> list:
+def create_variables(layer, batch: int | None) -> None:
     if batch is None:
         raise ValueError(
             f"A stateful layer keeps one state a row, so the batch size must be fixed: give it in the "
             f"input, such as keras.Input(batch_shape=(32, None, 8)). Layer {layer.name!r} received a "
             "batch size of None."
         )
-    return tf.nest.map_structure(
-        lambda value: keras.Variable(
-            value, trainable=False, dtype=layer.variable_dtype, name="rnn_state"
-        ),
-        list(layer.get_initial_state(batch)),
-    )
+    create_state_variables(layer, batch)
 
 
 def check_batch(variables, sequences, name: str) -> None:

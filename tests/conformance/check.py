@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import tensorflow as tf
+from conformance.registry import CellCase, oracle_noise, oracle_weights, variables
 from oracle import sequence
 
 import keras_recurrent as kr
-from conformance.registry import CellCase, oracle_noise, oracle_weights, variables
 from keras_recurrent import engines
 
 BATCH, STEPS = 3, 5

@@ -127,7 +127,13 @@ _ALL_LSTM_ORACLE = {
 
 CASES = [
     _case("simple_rnn", kr.SimpleRNNCell, oracle.simple_rnn),
-    _case("simple_rnn-relu", kr.SimpleRNNCell, oracle.simple_rnn, {"activation": "relu"}, activation="relu"),
+    _case(
+        "simple_rnn-relu",
+        kr.SimpleRNNCell,
+        oracle.simple_rnn,
+        {"activation": "relu"},
+        activation="relu",
+    ),
     _case("simple_rnn-dropout", kr.SimpleRNNCell, oracle.simple_rnn, **_RATES, use_bias=False),
     _case("ind_rnn", kr.IndRNNCell, oracle.ind_rnn, {"activation": "relu"}, **_RATES),
     _case("minimal_gru", kr.MinimalGRUCell, oracle.minimal_gru, **_RATES),
@@ -138,14 +144,32 @@ CASES = [
     _gru("before-layer_norm", {**_LAYER, "reset_after": False}, **_LAYER, reset_after=False),
     _gru("noise", {"zoneout": {"h": 0.2}}, zoneout=0.2, weight_dropout=0.3, **_RATES),
     _lstm("plain"),
-    _lstm("no_bias", {"recurrent_activation": "hard_sigmoid"}, use_bias=False, recurrent_activation="hard_sigmoid"),
+    _lstm(
+        "no_bias",
+        {"recurrent_activation": "hard_sigmoid"},
+        use_bias=False,
+        recurrent_activation="hard_sigmoid",
+    ),
     _lstm("peephole", peephole=True),
     _lstm("projection", projection_units=2),
-    _lstm("clips", {"cell_clip": 0.3, "projection_clip": 0.1}, cell_clip=0.3, projection_units=2, projection_clip=0.1),
+    _lstm(
+        "clips",
+        {"cell_clip": 0.3, "projection_clip": 0.1},
+        cell_clip=0.3,
+        projection_units=2,
+        projection_clip=0.1,
+    ),
     _lstm("relevance", {"relevance_gate": True}, relevance_gate=True, **_RATES),
-    _lstm("coupled-linear", {"coupled_gates": True, "output_activation": "linear"}, coupled_gates=True, output_activation="linear"),
+    _lstm(
+        "coupled-linear",
+        {"coupled_gates": True, "output_activation": "linear"},
+        coupled_gates=True,
+        output_activation="linear",
+    ),
     _lstm("layer_norm", _LAYER, **_LAYER, **_RATES),
-    _lstm("noise", {"zoneout": {"h": 0.1, "c": 0.4}}, zoneout=(0.4, 0.1), weight_dropout=0.2, **_RATES),
+    _lstm(
+        "noise", {"zoneout": {"h": 0.1, "c": 0.4}}, zoneout=(0.4, 0.1), weight_dropout=0.2, **_RATES
+    ),
     _lstm("everything", _ALL_LSTM_ORACLE, **_ALL_LSTM),
     CellCase(
         "zoneout-lstm",
@@ -166,4 +190,4 @@ CASES = [
         {"zoneout": {"h": 0.2}},
         features=UNITS,
     ),
-]  # fmt: skip
+]

@@ -7,7 +7,6 @@ once; `make conformance` runs the full product.
 import itertools
 
 from allpairspy import AllPairs
-
 from conformance.check import MASKS, check
 from conformance.registry import CASES
 

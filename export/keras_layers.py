@@ -1,0 +1,53 @@
+"""Questions about a Keras model that several exports ask."""
+
+import keras
+import numpy as np
+
+
+def all_layers(layer) -> list:
+    """A layer and everything inside it. Keras has no public name for this walk."""
+    return layer._flatten_layers(include_self=True, recursive=True)
+
+
+def check_exportable(model) -> None:
+    """Refuse what cannot be exported: no model, not built, stateful layers, NaN in a weight."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"An export takes a built keras.Model. Received: {_short(model)}")
+    if not model.built:
+        raise ValueError(
+            f"Model {model.name!r} is not built, it has no weights yet. Give it a keras.Input, or "
+            "call it once on a batch."
+        )
+    stateful = [layer.name for layer in all_layers(model) if getattr(layer, "stateful", False)]
+    if stateful:
+        raise ValueError(
+            "Layers with stateful=True go on from the last call, which an export of whole "
+            "sequences does not. Build the model with stateful=False and copy the weights. "
+            f"Received: stateful layers {stateful}"
+        )
+    for variable in model.variables:
+        values = variable.value.numpy()
+        if np.issubdtype(values.dtype, np.floating) or values.dtype.kind == "V":  # V: bfloat16
+            missing = int(np.isnan(values.astype(np.float32)).sum())
+            if missing:
+                raise ValueError(
+                    f"The weight {variable.path!r} holds NaN in {missing} of {values.size} places. "
+                    "Export the model from before its training diverged."
+                )
+
+
+def check_single_precision(model) -> None:
+    """Refuse 16-bit and 64-bit arithmetic, for which TFLite has no kernels."""
+    for layer in all_layers(model):
+        dtype = keras.backend.standardize_dtype(layer.compute_dtype or "float32")
+        if dtype in ("float16", "bfloat16", "float64"):
+            raise ValueError(
+                "TFLite computes in float32. Build the same model with dtype='float32' and give it "
+                "the weights: new.set_weights(model.get_weights()); quantize='float16' stores them "
+                f"in 16 bits. Received: layer {layer.name!r} computing in {dtype}"
+            )
+
+
+def _short(value) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else f"an object of {type(value).__name__}"

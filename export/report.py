@@ -1,0 +1,122 @@
+"""What an export is and how well it agrees with its model."""
+
+import dataclasses
+import io
+import json
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A named tensor; None in `shape` is a size that the caller decides.
+
+    `stored_shape` is what the file holds in such a place until then, where that differs.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    stored_shape: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        sizes = ", ".join("?" if size is None else str(size) for size in self.shape)
+        return f"{self.name} {self.dtype} ({sizes})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """An exported model: what it holds, and how far its numbers are from the model's.
+
+    Attributes:
+        path: Where it is.
+        kind: "tflite" or "saved_model".
+        form: How recurrent layers run in it, with the `reason`; None if it was only inspected.
+        quantize: How weights are stored: None (as they are), "float16", "dynamic" or "int8".
+        notes: What one may not expect of the result.
+        ops: How often each operation occurs, all subgraphs together.
+        custom_ops: Those of them that need more than the built-in kernels (TensorFlow's Flex ones
+            included).
+        bytes: Size on disk.
+        inputs, outputs: By name.
+        signatures: Names of the entry points.
+        variables: Tensors that keep their value from one call to the next.
+        largest_difference, mean_difference: From the Keras model, absolute, each output divided by
+            max(1, its largest absolute value); None if not compared.
+        tolerance: What `largest_difference` was allowed to be.
+        checked: The shapes of the inputs that were compared.
+        milliseconds: Median time of one call, None if not compared.
+        timed: The shapes and the number of threads of that call.
+    """
+
+    path: str
+    kind: str
+    bytes: int
+    ops: dict[str, int]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    signatures: tuple[str, ...] = ()
+    variables: tuple[Tensor, ...] = ()
+    custom_ops: tuple[str, ...] = ()
+    quantize: str | None = None
+    form: str | None = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+    largest_difference: float | None = None
+    mean_difference: float | None = None
+    tolerance: float | None = None
+    checked: tuple[str, ...] = ()
+    milliseconds: float | None = None
+    timed: str | None = None
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """All figures as a JSON object."""
+        return json.dumps(dataclasses.asdict(self), indent=indent)
+
+    def __str__(self) -> str:
+        rows = self._rows()
+        try:
+            from rich.console import Console
+            from rich.table import Table
+        except ImportError:  # a report can be read without the extra, too
+            return "\n".join(f"{name:12} {value}" for name, value in rows)
+        table = Table(show_header=False, title=self.path, title_justify="left")
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        text = io.StringIO()
+        terminal = sys.stdout.isatty()
+        width = None if terminal else 100
+        console = Console(
+            file=text, width=width, force_terminal=terminal, markup=False, highlight=False
+        )
+        console.print(table)
+        return text.getvalue().rstrip("\n")
+
+    def _rows(self) -> list[tuple[str, str]]:
+        ops = ", ".join(f"{name} {count}" for name, count in sorted(self.ops.items()))
+        rows = [
+            ("kind", self.kind.replace("_", " ")),
+            ("form", f"{self.form}: {self.reason}" if self.form else ""),
+            ("weights", self.quantize or "as in the model"),
+            ("size", f"{self.bytes:,} bytes"),
+            ("inputs", "\n".join(map(str, self.inputs))),
+            ("outputs", "\n".join(map(str, self.outputs))),
+            ("variables", "\n".join(map(str, self.variables))),
+            ("operations", ops),
+            ("custom", ", ".join(self.custom_ops)),
+            ("note", "\n".join(self.notes)),
+        ]
+        if self.largest_difference is not None:
+            rows += [
+                (
+                    "difference",
+                    f"largest {self.largest_difference:.2g}, mean {self.mean_difference:.2g} "
+                    f"(allowed {self.tolerance:.2g})",
+                ),
+                ("compared on", "\n".join(self.checked)),
+            ]
+        if self.milliseconds is not None:
+            rows.append(("time", f"{self.milliseconds:.3g} ms for {self.timed}"))
+        return [(name, value) for name, value in rows if value]

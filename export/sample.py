@@ -1,0 +1,85 @@
+"""Data to try a model on, made up from its signature."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_recurrent.export.keras_layers import all_layers
+from keras_recurrent.export.report import Tensor
+from keras_recurrent.export.signature import Signature
+
+BATCHES = (1, 2, 5)
+LENGTHS = (1, 2, 5, 33)  # 33: errors that grow over time steps show, layers with a window fit
+_HOLES = 0.25  # share of time steps to mask in a model that masks
+
+
+def sizes(signature: Signature) -> list[tuple[int, int]]:
+    """The (batch size, length) pairs to try; one of each where the signature fixes it."""
+    any_batch = any(t.shape[:1] == (None,) for t in signature.inputs)
+    any_length = any(None in t.shape[1:] for t in signature.inputs)
+    if any_length:
+        batches = (*BATCHES, 2) if any_batch else (1,) * len(LENGTHS)
+        return list(zip(batches, LENGTHS, strict=True))
+    return [(batch, 1) for batch in (BATCHES if any_batch else (1,))]
+
+
+def draw(signature: Signature, model, batch: int, length: int) -> list[np.ndarray]:
+    """Inputs of this size, the same on every call.
+
+    Floats are standard normal; whole numbers lie in [0, 10), or in the range of the model's
+    embedding; one number a row is at most the length of the sequences, it may be a row's length.
+    Some time steps are masked if the model masks. Text is made of the model's vocabulary.
+    """
+    rng = np.random.default_rng(0)
+    shapes = [_filled(t.shape, batch, length) for t in signature.inputs]
+    rules = _Rules(model, shapes)
+    return [
+        rules.draw(rng, tensor, shape)
+        for tensor, shape in zip(signature.inputs, shapes, strict=True)
+    ]
+
+
+class _Rules:
+    def __init__(self, model, shapes):
+        layers = all_layers(model)
+        embeddings = [la for la in layers if isinstance(la, keras.layers.Embedding)]
+        masking = [la for la in layers if isinstance(la, keras.layers.Masking)]
+        self.limit = min((la.input_dim for la in embeddings), default=10)
+        lookups = [la for la in layers if hasattr(la, "get_vocabulary")]
+        self.words = [*lookups[0].get_vocabulary(), "unknown"] if lookups else ["unknown"]
+        self.zero_is_mask = any(la.mask_zero for la in embeddings)
+        self.mask_value = masking[0].mask_value if masking else None
+        self.longest = max((s[1] for s in shapes if len(s) > 1), default=None)
+
+    def draw(self, rng, tensor: Tensor, shape: tuple) -> np.ndarray:
+        dtype = tensor.dtype
+        if dtype == "bool":
+            return rng.random(shape) > _HOLES
+        if dtype.startswith(("int", "uint")):
+            return self._whole_numbers(rng, shape).astype(dtype)
+        if dtype == "string":
+            return rng.choice(self.words, shape).astype(object)
+        values = rng.standard_normal(shape)
+        if self.mask_value is not None and len(shape) > 2:
+            values[rng.random(shape[:2]) < _HOLES] = self.mask_value
+        return values.astype(_numpy_dtype(dtype))
+
+    def _whole_numbers(self, rng, shape):
+        limit = self.limit
+        one_a_row = len(shape) == 1 or shape[1:] == (1,)
+        if one_a_row and self.longest is not None:
+            limit = min(limit, self.longest + 1)
+        values = rng.integers(0, limit, shape)
+        if self.zero_is_mask and not one_a_row:
+            values[rng.random(shape) < _HOLES] = 0
+        return values
+
+
+def _filled(shape, batch: int, length: int) -> tuple[int, ...]:
+    """A shape with its open sizes decided."""
+    first = [batch if size is None else size for size in shape[:1]]
+    return (*first, *(length if size is None else size for size in shape[1:]))
+
+
+def _numpy_dtype(name: str):
+    return tf.as_dtype(name).as_numpy_dtype  # bfloat16 is not a NumPy name

@@ -1,0 +1,35 @@
+"""A Keras model, traced for inference into a SavedModel with a signature of our own.
+
+Keras's own export drops a fixed batch size, and counts the seeds of dropout layers among the
+variables.
+"""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from keras_recurrent.engines import lowering
+from keras_recurrent.export.keras_layers import all_layers
+from keras_recurrent.export.signature import Signature, name_outputs
+
+
+def trace(model, signature: Signature, form: str, folder: Path) -> None:
+    """Write `model`, its recurrent layers in the given form, as a SavedModel into `folder`."""
+
+    def serve(*tensors):
+        with lowering(form):
+            outputs = model(signature.pack(tensors), training=False)
+        return name_outputs(outputs)
+
+    archive = keras.export.ExportArchive()
+    # Variables are found through the function; lookup tables are not.
+    for layer in all_layers(model):
+        if not layer.variables:
+            archive.track(layer)
+    archive.add_endpoint(
+        "serve",
+        serve,
+        input_signature=[tf.TensorSpec(t.shape, t.dtype, t.name) for t in signature.inputs],
+    )
+    archive.write_out(str(folder), verbose=False)

@@ -1,0 +1,81 @@
+"""`to_saved_model`: served by TensorFlow alone."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import keras_recurrent as kr
+from keras_recurrent import export
+
+
+@pytest.fixture(scope="module")
+def model():
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    y = layers.Embedding(7, 4, mask_zero=True)(ids)
+    y = layers.Dropout(0.5)(kr.Bidirectional(kr.LSTM(3, return_sequences=True, dropout=0.3))(y))
+    return keras.Model(ids, layers.GRU(2)(y))
+
+
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "m"
+    return folder, export.to_saved_model(model, folder)
+
+
+def test_report(exported):
+    _, report = exported
+    assert (report.kind, report.form) == ("saved_model", "loop")
+    assert report.largest_difference < 1e-5
+    assert str(report.inputs[0]) == "ids int32 (?, ?)"
+    forbidden = ("Random", "Xla", "Cudnn", "Stateless")
+    found = [op for op in report.ops if any(name in op for name in forbidden)]
+    assert found in ([], ["StatelessWhile"])
+
+
+def test_serves_without_keras(model, exported):
+    loaded = tf.saved_model.load(str(exported[0]))
+    ids = np.array([[1, 2, 0, 4], [0, 0, 0, 0], [3, 0, 0, 0]], "int32")
+    output = loaded.signatures["serving_default"](ids=ids)["output_0"]
+    np.testing.assert_allclose(output, model(ids), atol=1e-6)
+
+
+def test_no_seed_variables(exported):
+    names = [
+        name for name, _ in tf.train.list_variables(str(exported[0] / "variables" / "variables"))
+    ]
+    loaded = tf.saved_model.load(str(exported[0]))
+    assert not [v.name for v in loaded._all_variables if "seed" in v.name], names
+
+
+def test_verify_and_inspect(model, exported):
+    folder, report = exported
+    ids = np.random.default_rng(0).integers(0, 7, (4, 6))
+    assert export.verify(model, folder, ids).largest_difference < 1e-5
+    seen = export.inspect(folder)
+    assert (seen.bytes, seen.ops) == (report.bytes, report.ops)
+
+
+@pytest.mark.parametrize("recurrent", [kr.GRU(2), layers.GRU(2)])
+def test_lookup_tables_go_along(recurrent, tmp_path):
+    words = keras.Input((None,), dtype="string", name="words")
+    lookup = layers.StringLookup()
+    lookup.adapt([["a", "b", "a"]])
+    model = keras.Model(words, recurrent(layers.Embedding(3, 2)(lookup(words))))
+    report = export.to_saved_model(model, tmp_path / "m")
+    assert report.largest_difference < 1e-5
+    loaded = tf.saved_model.load(str(tmp_path / "m"))
+    output = loaded.signatures["serving_default"](words=tf.constant([["a", "c"]]))["output_0"]
+    np.testing.assert_allclose(output, model(tf.constant([["a", "c"]])), atol=1e-6)
+
+
+def test_half_precision_is_kept(tmp_path):
+    model = keras.Sequential([keras.Input((4, 3)), kr.LSTM(2, dtype="mixed_float16")], name="half")
+    report = export.to_saved_model(model, tmp_path / "m")
+    assert report.outputs[0].dtype == "float16"
+
+
+def test_streaming_is_refused(model, tmp_path):
+    with pytest.raises(ValueError, match="streaming=True"):
+        export.to_saved_model(model, tmp_path / "m", streaming=True)

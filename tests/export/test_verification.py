@@ -1,0 +1,104 @@
+"""Comparisons that must fail, fail."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_recurrent as kr
+from keras_recurrent import export
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    x, h = keras.Input((4, 3), name="x"), keras.Input((2,), name="h")
+    return keras.Model([x, h], kr.GRU(2)(x, initial_state=h))
+
+
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("exported") / "m.tflite"
+    export.to_tflite(model, path, batch_size=2)
+    return path
+
+
+def data(rows=5, timesteps=4):
+    rng = np.random.default_rng(1)
+    return [rng.normal(size=(rows, timesteps, 3)), rng.normal(size=(rows, 2))]
+
+
+def test_own_data_in_parts(model, exported):
+    report = export.verify(model, exported, data())  # 5 rows, the file takes 2
+    assert report.largest_difference < 1e-5
+    assert report.checked == ("x (2, 4, 3), h (2, 2)",)
+    by_name = dict(zip(("x", "h"), data(), strict=True))
+    assert export.verify(model, exported, by_name).largest_difference < 1e-5
+
+
+def test_other_weights(model, exported):
+    other = keras.models.clone_model(model)
+    with pytest.raises(export.VerificationError, match=r"largest difference 0\..*allowed 1e-05"):
+        export.verify(other, exported, data())
+    assert issubclass(export.VerificationError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (data(timesteps=6), r"do not fit.*x float32 \(2, 4, 3\).*shape \(5, 6, 3\)"),
+        (data()[:1], "2 inputs.*data for 1"),
+        ([data()[0], data(rows=2)[1]], r"same number of rows.*\[5, 2\]"),
+        (data(rows=0), r"shape \(0, 4, 3\)"),
+    ],
+)
+def test_data_that_do_not_fit(model, exported, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        export.verify(model, exported, wrong)
+
+
+def test_file_of_another_model(exported):
+    other = keras.Sequential([keras.Input((4, 3), name="sound"), kr.GRU(2)])
+    with pytest.raises(ValueError, match="no export of this model"):
+        export.verify(other, exported, data()[0])
+
+
+def test_beyond_tolerance_nothing_is_written(tmp_path):
+    big = keras.Sequential([keras.Input((4, 32)), kr.LSTM(32)])
+    with pytest.raises(export.VerificationError, match=r"allowed 1e-09.*float16"):
+        export.to_tflite(big, tmp_path / "m.tflite", quantize="float16", tolerance=1e-9)
+    assert not list(tmp_path.iterdir())
+
+
+def test_kept_state_is_found(tmp_path):
+    """A graph with a variable of its own gives something else on its second call."""
+
+    class Counter(layers.Layer):
+        def build(self, shape):
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.calls.assign_add(1.0)
+            return x + self.calls
+
+    model = keras.Sequential([keras.Input((4, 3)), kr.GRU(2), Counter()])
+    # The reference counts on its own account, so the difference alone would be seen, too.
+    with pytest.raises(export.VerificationError, match=r"second call|numbers of the Keras model"):
+        export.to_saved_model(model, tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+
+
+def test_nan_in_the_outputs(tmp_path):
+    model = keras.Sequential([keras.Input((4, 3)), kr.GRU(2), layers.Activation(keras.ops.log)])
+    with pytest.raises(export.VerificationError, match="model itself gives NaN in output_0"):
+        export.to_tflite(model, tmp_path / "m.tflite")
+    assert not list(tmp_path.iterdir())
+
+
+def test_lengths_that_the_model_refuses_are_left_out(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((None, 3)), layers.Conv1D(4, 3, padding="valid"), kr.GRU(2)]
+    )
+    report = export.to_tflite(model, tmp_path / "m.tflite")
+    assert report.largest_difference < 1e-5
+    assert any("(1, 33, 3)" in shapes for shapes in report.checked)
