@@ -93,7 +93,7 @@ def print_table(runs: dict[str, Run], labels: np.ndarray) -> None:
     """One row a runtime; differences are against the first one."""
     reference = next(iter(runs.values())).outputs
     table = Table(title=f"{len(labels)} test windows")
-    table.add_column("runtime")
+    table.add_column("runtime", no_wrap=True)
     for name in ("accuracy", "largest difference", "bytes", "ms per window"):
         table.add_column(name, justify="right")
     for name, run in runs.items():
