@@ -4,12 +4,13 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= 2
 
-.PHONY: help demo test conformance lint format package clean
+.PHONY: help demo test conformance bench-train lint format package clean
 
 help:
 	@echo "make demo         train on smart-watch data, export, compare the runtimes"
 	@echo "make test         the test suite"
 	@echo "make conformance  every cell x engine x mask x state x direction x dtype"
+	@echo "make bench-train  time of model.fit beside keras.layers"
 	@echo "make lint         ruff; make format mends what it can"
 	@echo "make package      build a wheel, install it into an empty environment, import it"
 	@echo "make clean        remove what the other targets made"
@@ -22,6 +23,9 @@ test: $(VENV)/ready-dev
 
 conformance: $(VENV)/ready-dev
 	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --full tests/conformance
+
+bench-train: $(VENV)/ready-dev
+	$(RUN) benchmarks/training.py
 
 lint: $(VENV)/ready-dev
 	$(RUN) -m ruff check .
