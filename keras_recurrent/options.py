@@ -128,13 +128,20 @@ def check_choice(name: str, value: Any, values: tuple) -> Any:
 
 
 def seed(**place) -> Option:
-    def check(name, value):
-        if value is None or (is_number(value) and operator.index(value) >= 0):
-            return value
-        raise ValueError(f"`{name}` must be None or a whole number >= 0. Received: {value!r}")
-
     doc = "Seed of the random masks; None draws one."
-    return Option(check, None, doc, annotation=int | None, **place)
+    return Option(check_seed, None, doc, annotation=int | None, **place)
+
+
+def check_seed(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        number = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise ValueError(f"`{name}` must be None or a whole number >= 0. Received: {value!r}")
+    return number
 
 
 def _keras_object(module, doc: str, default: Any, **place) -> Option:
@@ -180,6 +187,18 @@ def signature_of(options: Mapping[str, Option]) -> inspect.Signature:
     return inspect.Signature([o.parameter(n) for n, o in options.items()] + [_EXTRA])
 
 
+class ClassSignature:
+    """The signature of a class's constructor; an instance, which can be called too, has its own."""
+
+    def __init__(self, signature: inspect.Signature):
+        self.signature = signature
+
+    def __get__(self, instance, owner=None) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        return self.signature
+
+
 def bind(options: Mapping[str, Option], args: tuple, kwargs: dict) -> tuple[dict, dict]:
     """Split a call's arguments into the values of `options` and the remaining keywords."""
     bound = signature_of(options).bind(*args, **kwargs)
@@ -218,9 +237,9 @@ class Declared:
         options = options_of(cls)
         if _names_its_arguments(cls):
             parameters = list(inspect.signature(vars(cls)["__init__"]).parameters.values())
-            cls.__signature__ = inspect.Signature(parameters[1:])
+            cls.__signature__ = ClassSignature(inspect.Signature(parameters[1:]))
             return
-        cls.__signature__ = signature_of(options)
+        cls.__signature__ = ClassSignature(signature_of(options))
         document(cls, options)
 
     def __init__(self, *args, **kwargs):

@@ -2,7 +2,7 @@ import keras
 
 from keras_recurrent.cells.noise import drop_mask
 from keras_recurrent.cells.wrapper import CellWrapper, nest
-from keras_recurrent.options import check_rate
+from keras_recurrent.options import check_rate, check_seed
 
 
 @keras.saving.register_keras_serializable("keras_recurrent")
@@ -20,8 +20,8 @@ class WeightDrop(CellWrapper):
     def __init__(self, cell, rate: float, seed: int | None = None, **kwargs):
         super().__init__(cell, **kwargs)
         self.rate = check_rate("rate", rate)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = check_seed("seed", seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def read_weights(self, noise=None):
         weights = super().read_weights(noise)

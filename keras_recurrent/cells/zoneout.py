@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_recurrent.cells.noise import hold_mask, zone_out
 from keras_recurrent.cells.wrapper import CellWrapper, inner, nest
-from keras_recurrent.options import check_rate
+from keras_recurrent.options import check_rate, check_seed
 
 
 @keras.saving.register_keras_serializable("keras_recurrent")
@@ -26,8 +26,8 @@ class Zoneout(CellWrapper):
     def __init__(self, cell, rate: float | Mapping[str, float], seed: int | None = None, **kwargs):
         super().__init__(cell, **kwargs)
         self.rate = self._check(rate)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = check_seed("seed", seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def _check(self, rate):
         if not isinstance(rate, Mapping):

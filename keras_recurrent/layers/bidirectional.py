@@ -20,8 +20,8 @@ class Bidirectional(CallArguments, keras.layers.Bidirectional):
         layer: The forward layer, a recurrent layer.
         merge_mode: "concat", "sum", "mul", "ave" or None for a pair of outputs.
         weights: Initial weights, those of the forward layer first.
-        backward_layer: The layer for the other direction; by default a copy of `layer` with
-            `go_backwards` reversed.
+        backward_layer: The layer for the other direction, with `go_backwards=True`; by default such a
+            copy of `layer`, which itself must go forwards.
 
     Call arguments: those of `kr.RNN`; `initial_state` holds the forward states, then the backward
     ones, and so do the states that `return_state` gives.
@@ -42,6 +42,21 @@ class Bidirectional(CallArguments, keras.layers.Bidirectional):
         if self._first_weights is not None:
             self.set_weights(self._first_weights)
             self._first_weights = None
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
+        shapes = [
+            layer.compute_output_shape(sequences_shape)
+            for layer in (self.forward_layer, self.backward_layer)
+        ]
+        states = ()
+        if self.return_state:
+            states = (*shapes[0][1:], *shapes[1][1:])
+            shapes = [shape[0] for shape in shapes]
+        if self.merge_mode is None:
+            return (*shapes, *states)
+        width = shapes[0][-1] + (shapes[1][-1] if self.merge_mode == "concat" else 0)
+        output = (*shapes[0][:-1], width)
+        return (output, *states) if self.return_state else output
 
     def call(
         self,
@@ -78,13 +93,14 @@ class Bidirectional(CallArguments, keras.layers.Bidirectional):
     def _halves(self, initial_state):
         if initial_state is None:
             return None, None
-        if not isinstance(initial_state, list | tuple) or len(initial_state) % 2:
+        sizes = [self.forward_layer.state_size, self.backward_layer.state_size]
+        flat = tf.nest.flatten(initial_state)
+        if not isinstance(initial_state, list | tuple) or len(flat) != len(tf.nest.flatten(sizes)):
             raise ValueError(
-                "`initial_state` must be a list: the forward layer's states, then as many for the "
-                f"backward layer. Received: {tf.nest.map_structure(_shape, initial_state)}"
+                "`initial_state` must be a list: the forward layer's states, then those of the backward "
+                f"layer. Received: {tf.nest.map_structure(_shape, initial_state)}"
             )
-        half = len(initial_state) // 2
-        return list(initial_state[:half]), list(initial_state[half:])
+        return tf.nest.pack_sequence_as(sizes, flat)
 
     def _merge(self, forward, backward):
         forward = tf.cast(forward, self.compute_dtype)

@@ -18,6 +18,11 @@ class CallArguments:
                     "A ragged tensor says itself which steps are valid. Call the layer without `mask` "
                     "and `lengths`, or with sequences.to_tensor()."
                 )
+            if sequences.ragged_rank != 1:
+                raise ValueError(
+                    "Only the axis of time may be ragged, such as in tf.ragged.constant(rows, "
+                    f"ragged_rank=1). Received: a tensor of ragged_rank {sequences.ragged_rank}"
+                )
             lengths = sequences.row_lengths()
             sequences = sequences.to_tensor(shape=[None, None, *sequences.shape[2:]])
         if lengths is None:

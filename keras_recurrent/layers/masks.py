@@ -1,5 +1,6 @@
 """Which time steps of a batch are valid: masks and lengths made into one boolean `(batch, T)`."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -49,7 +50,8 @@ def _within_lengths(lengths, sequences):
             f"({batch},). Received: shape {lengths.shape}"
         )
     steps = tf.shape(sequences)[1] if timesteps is None else timesteps
-    lengths = _in_range(tf.cast(lengths, tf.int32), steps)
+    wide = lengths if lengths.dtype == tf.int32 else tf.cast(lengths, tf.int64)
+    lengths = tf.cast(_in_range(wide, steps), tf.int32)
     return tf.sequence_mask(lengths, steps)
 
 
@@ -64,10 +66,10 @@ def _in_range(lengths, timesteps):
             )
         return lengths
     message = "`lengths` must lie between 0 and the number of time steps. Received:"
-    fits = tf.reduce_all((lengths >= 0) & (lengths <= timesteps))
+    fits = tf.reduce_all((lengths >= 0) & (lengths <= tf.cast(timesteps, lengths.dtype)))
     with tf.control_dependencies([tf.Assert(fits, [message, lengths])]):
         return tf.identity(lengths)
 
 
 def _shape(value):
-    return tuple(getattr(value, "shape", (len(value),)))
+    return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)

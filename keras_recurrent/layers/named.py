@@ -41,7 +41,7 @@ class NamedLayer(RNN):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         cls.arguments = cls._arguments()
-        cls.__signature__ = options.signature_of(cls.arguments)
+        cls.__signature__ = options.ClassSignature(options.signature_of(cls.arguments))
         options.document(cls, cls.arguments)
         for name in options_of(cls.cell_class):
             setattr(cls, name, _attribute_of_cell(name))

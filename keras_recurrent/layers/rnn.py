@@ -46,6 +46,7 @@ class RNN(CallArguments, keras.layers.RNN):
         training: Whether dropout, zoneout and weight dropout are at work.
         lengths: Whole numbers `(batch,)`: only the first `lengths[i]` steps of row i are valid. A mask
             that travels with the sequences holds too; an explicit `mask` beside it is an error.
+            Lengths beyond T are refused, but under XLA, which drops such checks, count as T.
 
     Returns:
         `(batch, T, width)` with `return_sequences`, else `(batch, width)`; with `return_state` a tuple
@@ -65,6 +66,11 @@ class RNN(CallArguments, keras.layers.RNN):
         engine: str = "auto",
         **kwargs,
     ):
+        if isinstance(cell, keras.layers.RNN):
+            raise ValueError(
+                f"`cell` must be a cell, such as kr.LSTMCell(8); for layers on top of each other see "
+                f"kr.Stack. Received: the layer {cell!r}"
+            )
         engine = check_choice("engine", engine, ENGINES)
         if check_flag("unroll", unroll):
             if engine not in ("auto", "unroll"):
@@ -115,6 +121,8 @@ class RNN(CallArguments, keras.layers.RNN):
         lengths=None,
     ):
         valid = valid_steps(sequences, mask, sequences_mask, lengths)
+        if self.stateful:
+            sequences = state.check_batch(self.states, sequences, self.name)
         states = self._first_states(sequences, initial_state)
         run = self._run_cell if follows_contract(self.cell) else self._run_in_keras
         last_output, outputs, states = run(sequences, states, valid, bool(training))
@@ -130,8 +138,6 @@ class RNN(CallArguments, keras.layers.RNN):
         return (output, *states)
 
     def _first_states(self, sequences, initial_state):
-        if self.stateful:
-            state.check_batch(self.states, sequences, self.name)
         if initial_state is None:
             initial_state = self.states
         if initial_state is None:
@@ -143,6 +149,8 @@ class RNN(CallArguments, keras.layers.RNN):
     def _run_cell(self, sequences, states, valid, training):
         cell = self.cell
         inputs = tf.cast(sequences, cell.compute_dtype)
+        if valid is not None:  # NaN in a masked step must not reach the gradients
+            inputs = tf.where(tf.expand_dims(valid, -1), inputs, tf.zeros_like(inputs))
         inputs = tf.transpose(inputs, [1, 0, 2])  # time first, for the engines
         valid = None if valid is None else tf.transpose(valid)
         if self.go_backwards:

@@ -159,4 +159,6 @@ def _output_shape(layer, shape):
 def _state_sizes(layer) -> list:
     if hasattr(layer, "forward_layer"):
         return _state_sizes(layer.forward_layer) + _state_sizes(layer.backward_layer)
+    if isinstance(layer, Stack):
+        return [size for part in layer.layers for size in _state_sizes(part)]
     return tf.nest.flatten(layer.state_size)

@@ -1,5 +1,7 @@
 """The state of a recurrent layer: its structure, its variables, setting it."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -24,6 +26,11 @@ def as_cell_state(cell, states):
 
 def check_structure(cell, states, batch: int | None, what: str) -> None:
     """Refuse states of the wrong number or shape."""
+    if isinstance(states, Mapping):
+        raise ValueError(
+            f"`{what}` must be a sequence of tensors, such as kr.LSTMState(h=..., c=...). "
+            f"Received: a mapping with keys {list(states)}"
+        )
     sizes = tf.nest.flatten(cell.state_size)
     tensors = tf.nest.flatten(states)
     shapes = [tuple(np.shape(t) if not hasattr(t, "shape") else t.shape) for t in tensors]
@@ -53,13 +60,17 @@ def create_variables(layer, batch: int | None) -> None:
     create_state_variables(layer, batch)
 
 
-def check_batch(variables, sequences, name: str) -> None:
+def check_batch(variables, sequences, name: str):
+    """The sequences, whose batch must have one row for each kept state."""
     kept, received = tf.nest.flatten(variables)[0].shape[0], sequences.shape[0]
+    if received is None:  # else one row would be added to the states of all
+        return tf.ensure_shape(sequences, [kept, *sequences.shape[1:]])
     if received is not None and received != kept:
         raise ValueError(
             f"Layer {name!r} is stateful and keeps the states of {kept} rows: every batch must have "
             f"that many. Received: a batch of {received} rows"
         )
+    return sequences
 
 
 def assign(variables, states) -> None:

@@ -1,0 +1,161 @@
+"""The choice of an engine: a pure function with a reason."""
+
+import contextlib
+import dataclasses
+
+import keras
+import pytest
+import tensorflow as tf
+from layers.kit import FEATURES, NAMES, close, make, sequences
+
+import keras_recurrent as kr
+from keras_recurrent import engines
+from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose
+
+CHOICES = [
+    (Facts(), "loop"),
+    (Facts(timesteps=1), "unroll"),
+    (Facts(timesteps=100), "loop"),
+    (Facts("loop", timesteps=1), "loop"),
+    (Facts("unroll", timesteps=0), "unroll"),
+    (Facts("unroll", timesteps=7), "unroll"),
+    (Facts(form="loop"), "portable"),
+    (Facts("unroll", form="loop"), "portable"),
+    (Facts("loop", timesteps=3, form="unroll"), "unroll"),
+    (Facts(own_cell=False), "keras"),
+    (Facts("unroll", timesteps=3, own_cell=False), "keras"),
+]
+
+
+@pytest.mark.parametrize(("facts", "engine"), CHOICES, ids=str)
+def test_choices(facts, engine):
+    choice = choose(facts)
+    assert choice.engine == engine
+    assert choice.reason
+    assert choose(facts) == choice
+    assert engine == "keras" or engine in RUN
+
+
+REFUSED = [
+    (Facts("compiled"), "'compiled' is not part of this version"),
+    (Facts("cudnn"), "'cudnn' is not part of this version"),
+    (Facts("unroll"), "timesteps=None"),
+    (Facts(form="unroll"), "timesteps=None"),
+    (Facts(form="loop", own_cell=False), "does not follow `kr.Cell`"),
+    (Facts("compiled", own_cell=False), "engine='compiled'"),
+    (Facts("cudnn", timesteps=3, own_cell=False), "engine='cudnn'"),
+]
+
+
+@pytest.mark.parametrize(("facts", "message"), REFUSED, ids=str)
+def test_refusals(facts, message):
+    with pytest.raises(ValueError, match=message):
+        choose(facts)
+
+
+def test_facts_and_choices_are_values():
+    for value in (Facts(), Choice("loop", "asked for")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            value.engine = value.requested = "unroll"
+
+
+def test_a_choice_prints_as_a_sentence():
+    assert str(Choice("loop", "asked for")) == "engine 'loop': asked for"
+    for name in NAMES:
+        sentence = str(make(name).explain_engine((None, None, FEATURES)))
+        assert sentence.startswith("engine 'loop': ")
+        assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_explain_engine(name):
+    assert make(name).explain_engine().engine == "loop"
+    assert make(name).explain_engine((None, 1, FEATURES)).engine == "unroll"
+    assert make(name, unroll=True).explain_engine((8, 5, FEATURES)).engine == "unroll"
+    assert make(name, engine="loop").explain_engine((8, 1, FEATURES)).engine == "loop"
+    with pytest.raises(ValueError, match="timesteps=None"):
+        make(name, engine="unroll").explain_engine((8, None, FEATURES))
+    assert kr.Bidirectional(make(name)).explain_engine((None, 1, 2)).engine == "unroll"
+    assert kr.RNN(keras.layers.GRUCell(2)).explain_engine().engine == "keras"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_engine_explained_is_the_one_that_runs(name, monkeypatch):
+    ran = []
+    for engine, run in RUN.items():
+
+        def recorded(*args, engine=engine, run=run, **kwargs):
+            ran.append(engine)
+            return run(*args, **kwargs)
+
+        monkeypatch.setitem(RUN, engine, recorded)
+    for options, steps in [({}, 5), ({}, 1), ({"engine": "unroll"}, 5), ({"engine": "loop"}, 1)]:
+        layer = make(name, **options)
+        layer(sequences(steps=steps))
+        assert ran.pop() == layer.explain_engine((None, steps, FEATURES)).engine
+        assert not ran
+    layer = make(name, engine="unroll")
+    with engines.lowering("loop"):
+        layer(sequences())
+    assert ran.pop() == "portable"
+    layer(sequences())  # the form ends with its block
+    assert ran.pop() == "unroll"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unroll_is_an_alias_of_the_engine(name):
+    by_flag, by_engine = make(name, unroll=True), make(name, engine="unroll")
+    assert (by_flag.engine, by_flag.unroll) == (by_engine.engine, by_engine.unroll)
+    by_flag(sequences()), by_engine(sequences())
+    by_engine.set_weights(by_flag.get_weights())
+    close(by_flag(sequences()), by_engine(sequences()))
+    for layer in (by_flag, by_engine):
+        copy = type(layer).from_config(layer.get_config())
+        assert (copy.engine, copy.unroll) == ("unroll", True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contradictions_are_refused_at_construction(name):
+    with pytest.raises(ValueError, match=r"unroll=True, engine='loop'"):
+        make(name, unroll=True, engine="loop")
+    for engine in ("compiled", "cudnn"):
+        with pytest.raises(ValueError, match=f"'{engine}' is not part of this version"):
+            make(name, engine=engine)
+        with pytest.raises(ValueError, match="unroll"):
+            make(name, engine=engine, unroll=True)
+    with pytest.raises(ValueError, match="engine='fast'"):
+        make(name, engine="fast")
+    unrolled = tf.function(make(name, engine="unroll").__call__)
+    with pytest.raises(ValueError, match="known beforehand"):
+        unrolled.get_concrete_function(tf.TensorSpec((None, None, FEATURES)))
+
+
+@pytest.mark.parametrize("name", ["GRU", "LSTM"])
+def test_use_cudnn_is_an_alias_of_the_engine(name):
+    with pytest.raises(ValueError, match="'cudnn' is not part of this version"):
+        make(name, use_cudnn=True)
+    for options in ({"unroll": True}, {"engine": "loop"}, {"engine": "unroll"}):
+        with pytest.raises(ValueError, match=r"use_cudnn=True.*Drop one"):
+            make(name, use_cudnn=True, **options)
+    assert make(name, use_cudnn=False).engine == "auto"
+    assert make(name, use_cudnn=False, unroll=True).engine == "unroll"
+    for wrong in (1, 0, None, "yes"):
+        with pytest.raises(ValueError, match=r"use_cudnn.*Received"):
+            make(name, use_cudnn=wrong)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_that_can_be_asked_for_runs_or_says_why_not(engine):
+    reserved = engine in ("compiled", "cudnn")
+    refusal = pytest.raises(ValueError, match="not part of this version")
+    with refusal if reserved else contextlib.nullcontext():
+        assert choose(Facts(engine, timesteps=3)).engine in RUN
+
+
+def test_exported_forms_hold_no_noise():
+    layer = make("GRU", dropout=0.5)
+    layer(sequences())
+    with engines.lowering("loop"):
+        layer(sequences())
+        with pytest.raises(ValueError, match="random"):
+            layer(sequences(), training=True)
