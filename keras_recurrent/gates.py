@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_recurrent import options
 from keras_recurrent.options import Declared
+from keras_recurrent.products import product
 
 NORM_EPSILON = 1e-5
 
@@ -108,11 +109,11 @@ class GateBank:
 
     def project(self, inputs, weights, groups: Sequence[Sequence[str]] = ()):
         """x W for every gate: `(..., D) -> (..., width)`; each group is normalised by itself."""
-        product = _matmul(inputs, weights.kernel)
+        result = _matmul(inputs, weights.kernel)
         if self.normalization is None:
-            return product
+            return result
         parts = [
-            self._normalize(self.take(product, group), weights.kernel_gain, group)
+            self._normalize(self.take(result, group), weights.kernel_gain, group)
             for group in (groups or [self.gates])
         ]
         return tf.concat(parts, -1) if len(parts) > 1 else parts[0]
@@ -120,10 +121,10 @@ class GateBank:
     def recurrent(self, h, weights, gates: Sequence[str] | None = None):
         """h U for the named gates (all of them by default), in the order of the bank."""
         gates = self.gates if gates is None else gates
-        product = tf.matmul(h, self.take(weights.recurrent_kernel, gates))
+        result = product(h, self.take(weights.recurrent_kernel, gates))
         if self.normalization is None:
-            return product
-        return self._normalize(product, weights.recurrent_gain, gates)
+            return result
+        return self._normalize(result, weights.recurrent_gain, gates)
 
     def split(self, values, gates: Sequence[str] | None = None) -> list:
         """Cut the columns of the named gates (all of them by default) into one tensor a gate."""

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras_recurrent import options
 from keras_recurrent.cells.gated import GatedCell
 from keras_recurrent.gates import layer_norm
+from keras_recurrent.products import product
 
 
 class LSTMState(NamedTuple):
@@ -159,7 +160,7 @@ class LSTMCell(GatedCell):
             a["output"] += see["output"] * c
         h = gate(a["output"]) * self._show(c, weights)
         if self.projection_units is not None:
-            h = tf.matmul(h, weights.projection_kernel)
+            h = product(h, weights.projection_kernel)
             if self.projection_clip is not None:
                 h = tf.clip_by_value(h, -self.projection_clip, self.projection_clip)
 

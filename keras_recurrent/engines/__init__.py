@@ -3,10 +3,15 @@
 Every engine has the signature of `loop.run`. `choose` says which one serves a call, and why.
 """
 
-from keras_recurrent.engines import loop, portable, unroll
+from keras_recurrent.engines import compiled, loop, portable, unroll
 from keras_recurrent.engines.choose import ENGINES, Choice, Facts, choose
 from keras_recurrent.engines.lowering import lowering
 
-RUN = {"loop": loop.run, "unroll": unroll.run, "portable": portable.run}
+RUN = {
+    "compiled": compiled.run,
+    "loop": loop.run,
+    "unroll": unroll.run,
+    "portable": portable.run,
+}
 
 __all__ = ["ENGINES", "RUN", "Choice", "Facts", "choose", "lowering"]

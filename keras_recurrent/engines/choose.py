@@ -6,7 +6,7 @@ from dataclasses import dataclass
 ENGINES = ("auto", "loop", "unroll", "compiled", "cudnn")
 
 # Engines of later versions: their names are reserved, asking for one says so.
-_TO_COME = ("compiled", "cudnn")
+_TO_COME = ("cudnn",)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Choice:
 def choose(facts: Facts) -> Choice:
     """Pick the engine; raises `ValueError` if the one asked for cannot serve."""
     if not facts.own_cell:
-        if facts.form is not None:
+        if facts.form not in (None, "saved_model"):
             raise ValueError(
                 "This cell does not follow `kr.Cell`, so it has no portable form to export. Write it "
                 "as a subclass of `kr.Cell` or use one of this package's cells."
@@ -67,12 +67,15 @@ def _exported(facts: Facts) -> Choice:
 def _requested(facts: Facts) -> Choice:
     if facts.requested in _TO_COME:
         raise ValueError(
-            f"engine={facts.requested!r} is not part of this version. Use 'auto', 'loop' or 'unroll'."
+            f"engine={facts.requested!r} is not part of this version. Use 'auto', 'compiled', 'loop' "
+            "or 'unroll'."
         )
     if facts.requested == "unroll":
         return _unrolled(facts, "asked for")
-    if facts.requested == "loop":
-        return Choice("loop", "asked for")
+    if facts.requested == "compiled" and facts.timesteps == 0:
+        return Choice("unroll", "there is no time step to compile")
+    if facts.requested in ("compiled", "loop"):
+        return Choice(facts.requested, "asked for")
     if facts.timesteps == 1:
         return Choice("unroll", "a single time step needs no loop")
     return Choice("loop", "a loop over time serves every cell, mask and length")

@@ -13,19 +13,20 @@ from keras_recurrent.engines.result import (
 )
 
 
-def run(cell, inputs, states, weights, noise, mask, collect: bool, zero_masked: bool) -> Result:
+def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Result:
     """Run `cell` over time.
 
     Args:
         cell: What is run; see `kr.Cell`.
         inputs: `(T, batch, features)`.
         states: The cell's state at the start.
-        weights: `cell.read_weights(noise)`.
         noise: `cell.draw(...)` or None.
         mask: Booleans `(T, batch)`, True for valid steps, or None.
         collect: Whether all outputs are wanted.
         zero_masked: Whether masked steps give zeros instead of the row's previous output.
+        training: Whether a backward pass is likely to follow.
     """
+    weights = cell.read_weights(noise)
     z = cell.project(inputs, weights, noise)
     timesteps, batch = length_of(z, 0), length_of(z, 1)
     read_z = _reader(z, timesteps)

@@ -21,12 +21,13 @@ from keras_recurrent.engines.result import (
 BLOCK = 32
 
 
-def run(cell, inputs, states, weights, noise, mask, collect: bool, zero_masked: bool) -> Result:
+def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Result:
     """Run `cell` over time, without noise; see `loop.run` for the arguments."""
     if noise is not None:
         raise ValueError(
             "An exported graph holds no random operations: export with training=False."
         )
+    weights = cell.read_weights()
     z = cell.project(inputs, weights)
     valid = column(mask)
     timesteps, batch = length_of(z, 0), length_of(z, 1)

@@ -15,8 +15,9 @@ from keras_recurrent.engines.result import (
 )
 
 
-def run(cell, inputs, states, weights, noise, mask, collect: bool, zero_masked: bool) -> Result:
+def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Result:
     """Run `cell` over time; see `loop.run` for the arguments."""
+    weights = cell.read_weights(noise)
     z = cell.project(inputs, weights, noise)
     valid = None if mask is None else tf.unstack(column(mask))
     output = no_output(cell, length_of(z, 1))

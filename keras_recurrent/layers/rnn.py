@@ -36,8 +36,9 @@ class RNN(CallArguments, keras.layers.RNN):
         unroll: The same as `engine="unroll"`.
         zero_output_for_mask: Whether masked steps give zeros; else they repeat the row's previous
             output (zeros before its first valid step).
-        engine: "auto", "loop" (any case) or "unroll" (a copy of the step for each time step; for few
-            steps). `explain_engine` says which one a shape gets.
+        engine: "auto", "loop" (any case), "unroll" (a copy of the step for each time step; for few
+            steps) or "compiled" (XLA, forward and backward; compiles anew for each T and batch size;
+            no second derivatives). `explain_engine` says which one a shape gets.
 
     Call arguments:
         sequences: `(batch, T, features)`, or a ragged tensor with ragged T.
@@ -159,16 +160,15 @@ class RNN(CallArguments, keras.layers.RNN):
         choice = self._choose(sequences.shape[1], active_form())
         size = tf.shape(inputs)
         noise = cell.draw(size[1], size[0], training)
-        weights = cell.read_weights(noise)
         result = RUN[choice.engine](
             cell,
             inputs,
             states,
-            weights,
             noise,
             valid,
             collect=self.return_sequences,
             zero_masked=self.zero_output_for_mask,
+            training=training,
         )
         outputs = result.outputs
         if outputs is not None:

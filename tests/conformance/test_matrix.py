@@ -12,7 +12,7 @@ from conformance.registry import CASES
 
 AXES = {
     "case": CASES,
-    "engine": ["loop", "unroll", "portable"],
+    "engine": ["loop", "unroll", "compiled", "portable"],
     "mask": list(MASKS),
     "state": ["zeros", "given"],
     "direction": ["forward", "backward"],

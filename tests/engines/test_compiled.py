@@ -1,0 +1,159 @@
+"""The compiled engine beyond the numbers of the conformance matrix: fit, caching, gathered gradients."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_recurrent as kr
+from keras_recurrent.engines import compiled
+
+
+def _data(rows=12, steps=6, features=3):
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(rows, steps, features)).astype("float32")
+    x[2, 4:] = x[5, :2] = 0.0
+    return x, rng.normal(size=(rows, 1)).astype("float32")
+
+
+def _model(engine, jit_compile=False):
+    keras.utils.set_random_seed(3)
+    options = {"engine": engine, "seed": 4, "dropout": 0.2, "recurrent_dropout": 0.1}
+    model = keras.Sequential(
+        [
+            keras.Input((6, 3)),
+            keras.layers.Masking(),
+            kr.LSTM(4, zoneout=0.2, weight_dropout=0.2, return_sequences=True, **options),
+            kr.GRU(3, normalization="layer", go_backwards=True, **options),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=jit_compile)
+    return model
+
+
+@pytest.fixture
+def _double():
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx("float32")
+
+
+@pytest.mark.usefixtures("_double")
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_fit_gives_the_losses_of_the_loop(jit_compile):
+    x, y = _data()
+    losses = []
+    for engine in ("loop", "compiled"):
+        model = _model(engine, jit_compile)
+        history = model.fit(x, y, batch_size=6, epochs=2, shuffle=False, verbose=0)
+        losses.append([*history.history["loss"], *model.predict(x, verbose=0).ravel()])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-9)
+
+
+class _OwnWeights(kr.Cell):
+    """A user's cell that multiplies by weights that the engine does not know of."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = self.state_size = self.output_size = units
+
+    def build(self, input_shape):
+        self.into = self.add_weight(shape=(input_shape[-1], self.units), name="into")
+        self.again = self.add_weight(shape=(self.units, self.units), name="again")
+        self.built = True
+
+    def read_weights(self, noise=None):
+        return ()
+
+    def project(self, inputs, weights, noise=None):
+        return tf.tensordot(inputs, tf.convert_to_tensor(self.into), 1)
+
+    def step(self, z, states, weights, noise=None):
+        h = tf.tanh(z + tf.matmul(states[0], tf.convert_to_tensor(self.again)))
+        return h, [h]
+
+
+def _gradients(engine, layer, x):
+    layer.engine = engine
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(layer(x) ** 2)
+    return [loss, *tape.gradient(loss, [x, *[v.value for v in layer.trainable_variables]])]
+
+
+def test_weights_that_a_step_reads_by_itself_get_their_gradients():
+    layer, x = kr.RNN(_OwnWeights(4), return_sequences=True), tf.constant(_data()[0])
+    expected = _gradients("loop", layer, x)
+    assert len(expected) == 4
+    for got, wanted in zip(_gradients("compiled", layer, x), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_frozen_layer_still_hands_gradients_to_its_input():
+    layer, x = kr.LSTM(4), tf.constant(_data()[0])
+    layer(x)
+    layer.trainable = False
+    expected = _gradients("loop", layer, x)
+    assert len(expected) == 2
+    for got, wanted in zip(_gradients("compiled", layer, x), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gradient_outside_training_is_right_too():
+    layer, x = kr.GRU(4, engine="compiled"), tf.constant(_data()[0])
+    layer(x)
+    (_, d_training, *_), (_, d_inference, *_) = (
+        _tape(layer, x, training) for training in (True, False)
+    )
+    np.testing.assert_allclose(d_inference, d_training, rtol=1e-5, atol=1e-6)
+
+
+def _tape(layer, x, training):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(layer(x, training=training) ** 2)
+    return [loss, tape.gradient(loss, x)]
+
+
+def test_eager_calls_compile_once():
+    layer, (x, _) = kr.LSTM(4, engine="compiled"), _data()
+    for _ in range(3):
+        layer(x)
+    (programs,) = compiled._programs[layer.cell].values()
+    assert programs.run.experimental_get_tracing_count() == 1
+    layer(x[:, :4])
+    assert programs.run.experimental_get_tracing_count() == 2
+
+
+def test_programs_go_with_their_cell():
+    layer = kr.GRU(2, engine="compiled")
+    layer(_data()[0])
+    cells = len(compiled._programs)
+    del layer
+    keras.backend.clear_session()
+    import gc
+
+    gc.collect()
+    assert len(compiled._programs) < cells
+
+
+@pytest.mark.parametrize(
+    ("layer", "kernels"),
+    [(kr.LSTM, 1), (lambda u, **kw: kr.GRU(u, reset_after=False, **kw), 2)],
+    ids=["lstm", "gru-before"],
+)
+def test_weight_gradients_of_all_steps_are_one_product(layer, kernels):
+    layer, x = layer(4, engine="compiled"), tf.constant(_data()[0])
+    layer(x)
+    function = tf.function(lambda x: _tape(layer, x, True)).get_concrete_function(x)
+    library = function.graph.as_graph_def().library.function
+    bodies = [f for f in library if "while_body" in f.signature.name]
+    inside = [node for body in bodies for node in body.node_def if node.op == "MatMul"]
+    assert len(inside) == 2 * kernels  # one a kernel forward, one backward
+    assert not any(node.attr["transpose_a"].b for node in inside)
+
+
+def test_no_time_steps():
+    layer = kr.LSTM(3, engine="compiled", return_sequences=True)
+    assert layer(np.zeros((2, 0, 3), "float32")).shape == (2, 0, 3)
