@@ -34,13 +34,16 @@ def seconds_per_step(model: keras.Model, x: np.ndarray, y: np.ndarray, batch: in
     return (time.perf_counter() - start) / (len(x) // batch)
 
 
-def compare(kind: str, shape: tuple, rounds: int, steps: int) -> tuple[float, float, float]:
+def compare(
+    kind: str, shape: tuple, engine: str, rounds: int, steps: int
+) -> tuple[float, float, float]:
     """Median milliseconds of Keras and of ours, and the median ratio of a round."""
     batch, timesteps, features, units = shape
     rng = np.random.default_rng(0)
     x = rng.normal(size=(batch * steps, timesteps, features)).astype("float32")
     y = rng.normal(size=(batch * steps, 1)).astype("float32")
-    models = [build(getattr(lib, kind)(units), *x.shape[1:]) for lib in (keras.layers, kr)]
+    layers = [getattr(keras.layers, kind)(units), getattr(kr, kind)(units, engine=engine)]
+    models = [build(layer, *x.shape[1:]) for layer in layers]
     for model in models:  # tracing and warming up
         seconds_per_step(model, x[: 2 * batch], y[: 2 * batch], batch)
     times = np.array([[seconds_per_step(m, x, y, batch) for m in models] for _ in range(rounds)])
@@ -53,15 +56,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=12, help="training steps of a round")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--engine", choices=["auto", "loop", "compiled"], default="auto")
     options = parser.parse_args()
 
-    table = Table(title="model.fit, milliseconds a step")
+    table = Table(title=f"model.fit, milliseconds a step, engine {options.engine!r}")
     for name in ("layer", "batch, T, D, U", "keras.layers", "keras_recurrent", "ratio"):
         table.add_column(name, justify="right", no_wrap=True)
     ratios = []
     for kind in options.kinds:
         for shape in SHAPES:
-            stock, ours, ratio = compare(kind, shape, options.rounds, options.steps)
+            stock, ours, ratio = compare(kind, shape, options.engine, options.rounds, options.steps)
             ratios.append(ratio)
             table.add_row(kind, str(shape), f"{stock:.1f}", f"{ours:.1f}", f"{ratio:.2f}")
     mean = float(np.exp(np.mean(np.log(ratios))))

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_recurrent import options
+from keras_recurrent.finite import FiniteWeights
 from keras_recurrent.options import Declared
 from keras_recurrent.products import product
 
@@ -14,7 +15,7 @@ NORM_EPSILON = 1e-5
 
 
 @keras.saving.register_keras_serializable("keras_recurrent")
-class Gate(Declared, keras.layers.Layer):
+class Gate(Declared, FiniteWeights, keras.layers.Layer):
     """A gate: how much of something to let through, between 0 and 1.
 
     Γ(h, x) = σ(W [h, x] + b)
@@ -77,7 +78,8 @@ class Gate(Declared, keras.layers.Layer):
     def _pair(h, x, what):
         if x is not None:
             return h, x
-        if isinstance(h, list | tuple) and len(h) == 2 and h[0] is not None:
+        pair = isinstance(h, list | tuple) and len(h) == 2
+        if pair and all(isinstance(part, list | tuple) or hasattr(part, "shape") for part in h):
             return h
         raise ValueError(f"A gate reads two {what}: gate(h, x) or gate([h, x]). Received: {h!r}")
 

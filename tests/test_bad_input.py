@@ -101,13 +101,40 @@ def test_a_layer_where_a_cell_belongs():
 
 
 def _refused(error_class, match, **call):
-    """By an eager call, by a functional model and inside a function, with our message."""
+    """By an eager call, inside a function and by a functional model, with our message."""
     layer = make("LSTM")
     layer(sequences())
     with pytest.raises(error_class, match=match):
         layer(sequences(), **call)
     with pytest.raises(error_class, match=match):
         tf.function(lambda x: layer(x, **call))(tf.constant(sequences()))
+    if all(hasattr(value, "shape") for value in tf.nest.flatten(call)):
+        with pytest.raises(error_class, match=match):
+            layer(sequences_input(), **tf.nest.map_structure(_symbolic, call))
+
+
+def sequences_input():
+    return keras.Input((STEPS, FEATURES), BATCH)
+
+
+def _symbolic(value):
+    return keras.KerasTensor(np.shape(value), keras.backend.standardize_dtype(value.dtype))
+
+
+def test_contradictions_of_functional_models():
+    x, mask = keras.Input((STEPS, FEATURES)), keras.Input((STEPS,), dtype="bool")
+    with pytest.raises(ValueError, match="not both"):
+        make("GRU")(x, mask=mask, lengths=keras.Input((), dtype="int32"))
+    with pytest.raises(ValueError, match="timesteps=None"):
+        make("GRU", engine="unroll")(keras.Input((None, FEATURES)))
+    for layer in (
+        kr.Bidirectional(make("GRU")),
+        kr.Stack([make("GRU", return_sequences=True), make("GRU")]),
+    ):
+        with pytest.raises(ValueError, match="Received"):
+            layer(x, initial_state=[keras.Input((UNITS,))])
+        with pytest.raises(ValueError, match="initial_state"):
+            layer(x, initial_state=[keras.Input((UNITS,)), keras.Input((UNITS + 1,))])
 
 
 @pytest.mark.parametrize(
@@ -132,12 +159,18 @@ def test_masks_of_a_wrong_shape(mask):
         (["1", "2", "3"], TypeError, "string"),
         ([-1, 2, 3], ValueError, r"between 0.*\[-1, 2, 3\]"),
         ([1, 2, STEPS + 1], ValueError, rf"{STEPS}.*\[1, 2, {STEPS + 1}\]"),
-        (np.array([1, 2, 2**32 + 1]), ValueError, "4294967297"),
+        ([1, 2, 2**32 + 1], ValueError, "4294967297"),
     ],
     ids=str,
 )
 def test_wrong_lengths(lengths, error, match):
     _refused(error, match, lengths=lengths)
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((BATCH, 1), "int32"), ((BATCH,), "float32")])
+def test_wrong_lengths_of_a_functional_model(shape, dtype):
+    with pytest.raises((ValueError, TypeError), match=r"`lengths`.*Received"):
+        make("GRU")(sequences_input(), lengths=keras.Input(batch_shape=shape, dtype=dtype))
 
 
 @pytest.mark.parametrize("lengths", [[-1, 2, 3], [1, 2, STEPS + 1]])

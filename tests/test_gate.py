@@ -86,3 +86,9 @@ def test_what_is_not_a_pair_is_refused():
         _gate()(np.ones((BATCH, 5), "float32"), x)
     with pytest.raises(ValueError, match="Received"):
         _gate()(h, np.ones((BATCH, 1), "float32"))
+
+
+def test_one_tensor_is_not_enough():
+    for x in (np.ones((3, 4), "float32"), np.ones((2, 4), "float32"), [np.ones((3, 4), "float32")]):
+        with pytest.raises(ValueError, match="gate reads two"):
+            kr.Gate(3)(x)

@@ -4,10 +4,10 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_recurrent.cells.noise import Noise
+from keras_recurrent.finite import FiniteWeights
 from keras_recurrent.keras_hooks import DropoutRNNCell
 
 
@@ -17,7 +17,7 @@ class HiddenState(NamedTuple):
     h: Any
 
 
-class Cell(keras.layers.Layer, DropoutRNNCell):
+class Cell(FiniteWeights, keras.layers.Layer, DropoutRNNCell):
     """One time step of a recurrent layer, in parts that an engine can run each at its best place.
 
     * `read_weights(noise)`: the cell's variables as a named tuple, cast to the compute dtype.
@@ -56,17 +56,6 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
         sizes = self.state_size if isinstance(self.state_size, list | tuple) else [self.state_size]
         zeros = [tf.zeros((batch_size, size), self.compute_dtype) for size in sizes]
         return self.state_type(*zeros)
-
-    def load_own_variables(self, store):
-        """Refuse broken numbers while it is still clear which file they come from."""
-        for name in store.keys():  # noqa: SIM118 (an HDF5 entry of Keras, not a mapping)
-            if not np.all(np.isfinite(np.asarray(store[name], np.float64))):
-                raise ValueError(
-                    f"The weights to be loaded into {self.path!r} hold NaN or infinite values (variable "
-                    f"{name} of the file): the training that wrote them diverged. Load an earlier "
-                    "checkpoint."
-                )
-        super().load_own_variables(store)
 
     def call(self, inputs, states, training=False):
         """One step on `inputs (batch, features)`; returns `(output, new_states)` as Keras does."""

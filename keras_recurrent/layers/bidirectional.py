@@ -3,6 +3,7 @@ import tensorflow as tf
 
 from keras_recurrent.keras_hooks import attach_mask
 from keras_recurrent.layers.call_arguments import CallArguments
+from keras_recurrent.layers.inner import explain_engine, reset_state
 from keras_recurrent.layers.masks import valid_steps
 
 
@@ -57,6 +58,12 @@ class Bidirectional(CallArguments, keras.layers.Bidirectional):
         width = shapes[0][-1] + (shapes[1][-1] if self.merge_mode == "concat" else 0)
         output = (*shapes[0][:-1], width)
         return (output, *states) if self.return_state else output
+
+    def check_call(self, shape, initial_state) -> None:
+        halves = self._halves(initial_state)
+        for layer, share in zip((self.forward_layer, self.backward_layer), halves, strict=True):
+            if isinstance(layer, CallArguments):
+                layer.check_call(shape, share)
 
     def call(
         self,
@@ -124,13 +131,13 @@ class Bidirectional(CallArguments, keras.layers.Bidirectional):
 
     def explain_engine(self, input_shape=None):
         """The engine that the forward layer gets for this shape, and why; see `kr.RNN`."""
-        return self.forward_layer.explain_engine(input_shape)
+        return explain_engine(self.forward_layer, input_shape)
 
     def reset_state(self, states=None, rows=None) -> None:
         """Set the kept states of both directions; see `kr.RNN.reset_state`."""
         forward, backward = self._halves(states)
-        self.forward_layer.reset_state(forward, rows)
-        self.backward_layer.reset_state(backward, rows)
+        reset_state(self.forward_layer, forward, rows)
+        reset_state(self.backward_layer, backward, rows)
 
     def reset_states(self, states=None, rows=None) -> None:
         """Keras's older name of `reset_state`."""

@@ -1,7 +1,9 @@
-"""Ragged input and lengths, made plain before Keras looks at the arguments of a call."""
+"""The arguments of a recurrent layer's call: made plain before Keras looks at them, and checked."""
 
 import keras
 import tensorflow as tf
+
+from keras_recurrent.layers.masks import check_valid_steps
 
 
 class CallArguments:
@@ -30,3 +32,22 @@ class CallArguments:
         if not keras.backend.is_keras_tensor(lengths):
             lengths = tf.convert_to_tensor(lengths)
         return super().__call__(sequences, *args, lengths=lengths, **kwargs)
+
+    def compute_output_spec(
+        self,
+        sequences,
+        initial_state=None,
+        mask=None,
+        training=None,
+        *,
+        sequences_mask=None,
+        lengths=None,
+    ):
+        """Keras asks this instead of `call` while a functional model is put together."""
+        check_valid_steps(sequences, mask, sequences_mask, lengths)
+        self.check_call(sequences.shape, initial_state)
+        return super().compute_output_spec(sequences, initial_state=initial_state)
+
+    def check_call(self, shape, initial_state) -> None:
+        """Refuse states that do not fit the layer or sequences of this shape."""
+        raise NotImplementedError

@@ -1,6 +1,6 @@
 """Which time steps of a batch are valid: masks and lengths made into one boolean `(batch, T)`."""
 
-import numpy as np
+import keras
 import tensorflow as tf
 
 
@@ -13,42 +13,66 @@ def valid_steps(sequences, mask=None, propagated=None, lengths=None):
         propagated: Mask that travels with the sequences (`Masking`, `Embedding(mask_zero=True)`).
         lengths: Number of valid steps of every row; holds together with a propagated mask.
     """
-    if mask is not None and lengths is not None:
-        raise ValueError(
-            "Give either `mask` or `lengths`, not both: they may contradict each other. "
-            f"Received: mask of shape {_shape(mask)}, lengths of shape {_shape(lengths)}"
-        )
+    mask, propagated, lengths = map(_as_tensor, (mask, propagated, lengths))
+    check_valid_steps(sequences, mask, propagated, lengths)
     if mask is not None:
-        return _checked_mask(mask, sequences)
-    valid = None if propagated is None else _checked_mask(propagated, sequences)
+        return _as_booleans(mask)
+    valid = None if propagated is None else _as_booleans(propagated)
     if lengths is None:
         return valid
     within = _within_lengths(lengths, sequences)
     return within if valid is None else tf.logical_and(valid, within)
 
 
-def _checked_mask(mask, sequences):
-    mask = tf.convert_to_tensor(mask)
-    if mask.shape.rank == 3 and mask.shape[-1] == 1:
-        mask = mask[..., 0]  # Keras's loop takes (batch, T, 1) too
-    if mask.shape.rank not in (None, 2) or not mask.shape.is_compatible_with(sequences.shape[:2]):
+def check_valid_steps(sequences, mask=None, propagated=None, lengths=None) -> None:
+    """Refuse masks and lengths that contradict each other or do not fit, by their shapes alone."""
+    if mask is not None and lengths is not None:
         raise ValueError(
-            f"`mask` must have the shape (batch, timesteps) of the sequences, {sequences.shape[:2]}. "
-            f"Received: mask of shape {mask.shape}"
+            "Give either `mask` or `lengths`, not both: they may contradict each other. "
+            f"Received: mask of shape {_shape(mask)}, lengths of shape {_shape(lengths)}"
         )
-    return tf.cast(mask, tf.bool)
+    expected = _shape(sequences)[:2]
+    for given in (mask, propagated):
+        if given is not None and not _fits(_without_last_one(_shape(given)), expected):
+            raise ValueError(
+                f"`mask` must have the shape (batch, timesteps) of the sequences, {expected}. "
+                f"Received: mask of shape {_shape(given)}"
+            )
+    if lengths is None:
+        return
+    if "int" not in keras.backend.standardize_dtype(lengths.dtype):
+        raise TypeError(f"`lengths` must be whole numbers. Received: dtype {lengths.dtype}")
+    if not _fits(_shape(lengths), expected[:1]):
+        raise ValueError(
+            "`lengths` must hold one number for each row of the batch, shape "
+            f"{expected[:1]}. Received: shape {_shape(lengths)}"
+        )
+
+
+def _as_tensor(value):
+    return None if value is None else tf.convert_to_tensor(value)
+
+
+def _shape(tensor) -> tuple:
+    return tuple(tensor.shape)
+
+
+def _without_last_one(shape: tuple) -> tuple:
+    """Keras's loop takes masks of shape (batch, T, 1) too."""
+    return shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
+
+
+def _fits(shape: tuple, expected: tuple) -> bool:
+    pairs = zip(shape, expected, strict=False)
+    return len(shape) == len(expected) and all(None in pair or pair[0] == pair[1] for pair in pairs)
+
+
+def _as_booleans(mask):
+    return tf.cast(mask if mask.shape.rank == 2 else mask[..., 0], tf.bool)
 
 
 def _within_lengths(lengths, sequences):
-    lengths = tf.convert_to_tensor(lengths)
-    batch, timesteps = sequences.shape[:2]
-    if not lengths.dtype.is_integer:
-        raise TypeError(f"`lengths` must be whole numbers. Received: dtype {lengths.dtype.name}")
-    if not lengths.shape.is_compatible_with([batch]):
-        raise ValueError(
-            "`lengths` must hold one number for each row of the batch, shape "
-            f"({batch},). Received: shape {lengths.shape}"
-        )
+    timesteps = sequences.shape[1]
     steps = tf.shape(sequences)[1] if timesteps is None else timesteps
     wide = lengths if lengths.dtype == tf.int32 else tf.cast(lengths, tf.int64)
     lengths = tf.cast(_in_range(wide, steps), tf.int32)
@@ -69,7 +93,3 @@ def _in_range(lengths, timesteps):
     fits = tf.reduce_all((lengths >= 0) & (lengths <= tf.cast(timesteps, lengths.dtype)))
     with tf.control_dependencies([tf.Assert(fits, [message, lengths])]):
         return tf.identity(lengths)
-
-
-def _shape(value):
-    return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)

@@ -8,7 +8,8 @@ from keras_recurrent.cells.contract import Cell
 from keras_recurrent.cells.stacked import follows_contract
 from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose
 from keras_recurrent.engines.lowering import active_form
-from keras_recurrent.keras_hooks import attach_mask
+from keras_recurrent.engines.result import no_output
+from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
 from keras_recurrent.layers import state
 from keras_recurrent.layers.call_arguments import CallArguments
 from keras_recurrent.layers.masks import valid_steps
@@ -67,7 +68,7 @@ class RNN(CallArguments, keras.layers.RNN):
         engine: str = "auto",
         **kwargs,
     ):
-        if isinstance(cell, keras.layers.RNN):
+        if any(isinstance(c, keras.layers.RNN) for c in tf.nest.flatten(cell)):
             raise ValueError(
                 f"`cell` must be a cell, such as kr.LSTMCell(8); for layers on top of each other see "
                 f"kr.Stack. Received: the layer {cell!r}"
@@ -91,6 +92,7 @@ class RNN(CallArguments, keras.layers.RNN):
             **kwargs,
         )
         self.engine = engine
+        self._refuse_what_keras_gets_wrong()
         choose(Facts(engine, timesteps=1, own_cell=follows_contract(self.cell)))  # refuse early
         self.supports_masking = True
 
@@ -110,6 +112,32 @@ class RNN(CallArguments, keras.layers.RNN):
         if own:
             self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
         self.built = True
+
+    def _refuse_what_keras_gets_wrong(self):
+        backwards = self.unroll and self.go_backwards and self.zero_output_for_mask
+        if backwards and not follows_contract(self.cell):
+            raise ValueError(
+                "Keras's unrolled loop, which runs cells that do not follow `kr.Cell`, zeroes the wrong "
+                "steps when it goes backwards. Use engine='loop'. Received: unroll=True, "
+                "go_backwards=True, zero_output_for_mask=True"
+            )
+
+    def check_call(self, shape, initial_state) -> None:
+        self._choose(shape[1])
+        if initial_state is not None:
+            state.check_structure(self.cell, initial_state, shape[0], "initial_state")
+
+    def compute_mask(self, sequences, mask):
+        """The mask of the outputs: in processed order, as they are."""
+        masks = super().compute_mask(sequences, mask)
+        flat = masks if isinstance(masks, list) else [masks]
+        if flat[0] is not None:
+            flat[0] = self.mask_of_outputs(flat[0])
+        return flat if isinstance(masks, list) else flat[0]
+
+    def mask_of_outputs(self, valid):
+        """A mask of the sequences, in the order of the outputs."""
+        return keras.ops.flip(valid, 1) if self.go_backwards else valid
 
     def call(
         self,
@@ -132,7 +160,7 @@ class RNN(CallArguments, keras.layers.RNN):
             state.assign(self.states, states)
         output = tf.cast(outputs if self.return_sequences else last_output, self.compute_dtype)
         if self.return_sequences and valid is not None:
-            attach_mask(output, valid)
+            attach_mask(output, self.mask_of_outputs(valid))
         if not self.return_state:
             return output
         states = tf.nest.map_structure(lambda s: tf.cast(s, self.compute_dtype), tuple(states))
@@ -177,10 +205,11 @@ class RNN(CallArguments, keras.layers.RNN):
 
     def _run_in_keras(self, sequences, states, valid, training):
         self._choose(sequences.shape[1], active_form())
-        self._maybe_config_dropout_masks(self.cell, sequences[:, 0], list(states))
-        result = super().inner_loop(sequences, list(states), mask=valid, training=training)
-        self._maybe_reset_dropout_masks(self.cell)
-        return result
+        if sequences.shape[1] == 0:
+            last = no_output(self.cell, tf.shape(sequences)[0])
+            return last, last[:, tf.newaxis][:, :0], states
+        with keras_dropout_masks(self, sequences[:, 0], list(states)):
+            return super().inner_loop(sequences, list(states), mask=valid, training=training)
 
     def _choose(self, timesteps: int | None, form: str | None = None) -> Choice:
         facts = Facts(self.engine, timesteps, form, follows_contract(self.cell))

@@ -3,6 +3,7 @@ import tensorflow as tf
 
 from keras_recurrent.keras_hooks import attach_mask
 from keras_recurrent.layers.call_arguments import CallArguments
+from keras_recurrent.layers.inner import explain_engine, reset_state
 from keras_recurrent.layers.masks import valid_steps
 from keras_recurrent.options import check_flag
 
@@ -65,9 +66,15 @@ class Stack(CallArguments, keras.layers.Layer):
         return (shape, *states) if self.return_state else shape
 
     def compute_mask(self, inputs, mask=None):
-        mask = mask if self.return_sequences else None
+        for layer in self.layers:
+            mask = None if mask is None else tf.nest.flatten(layer.compute_mask(None, mask))[0]
         states = sum(len(_state_sizes(layer)) for layer in self.layers)
         return [mask] + [None] * states if self.return_state else mask
+
+    def check_call(self, shape, initial_state) -> None:
+        for layer, share in zip(self.layers, self._shares(initial_state), strict=True):
+            if isinstance(layer, CallArguments):
+                layer.check_call(shape, share)
 
     def call(
         self,
@@ -85,6 +92,8 @@ class Stack(CallArguments, keras.layers.Layer):
         for place, (layer, state) in enumerate(parts):
             before = output
             output = layer(before, initial_state=state, mask=valid, training=training)
+            if valid is not None and layer.return_sequences:
+                valid = tf.nest.flatten(layer.compute_mask(before, valid))[0]
             if self.return_state:
                 output, *new = output
                 states += new
@@ -110,12 +119,16 @@ class Stack(CallArguments, keras.layers.Layer):
 
     def explain_engine(self, input_shape=None) -> list:
         """For every layer the engine it gets for this shape, and why; see `kr.RNN`."""
-        return [layer.explain_engine(input_shape) for layer in self.layers]
+        return [explain_engine(layer, input_shape) for layer in self.layers]
 
     def reset_state(self, states=None, rows=None) -> None:
         """Set the kept states of the stateful layers; see `kr.RNN.reset_state`."""
         for layer, share in zip(self.layers, self._shares(states), strict=True):
-            layer.reset_state(share, rows)
+            reset_state(layer, share, rows)
+
+    def reset_states(self, states=None, rows=None) -> None:
+        """Keras's older name of `reset_state`."""
+        self.reset_state(states, rows)
 
     def get_config(self) -> dict:
         layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]

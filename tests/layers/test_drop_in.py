@@ -428,3 +428,15 @@ def test_a_layer_is_a_function_for_tensorflow(name):
     close(tf.function(layer)(x), layer(x))
     assert "sequences" in inspect.signature(layer).parameters
     assert "units" in inspect.signature(type(layer)).parameters
+
+
+def test_keras_cells_with_no_steps_and_where_keras_is_wrong():
+    layer = kr.RNN(keras.layers.LSTMCell(UNITS), return_sequences=True, return_state=True)
+    layer(sequences())
+    outputs, *states = layer(np.zeros((BATCH, 0, FEATURES), "float32"))
+    assert outputs.shape == (BATCH, 0, UNITS)
+    assert not any(np.any(state) for state in states)
+    with pytest.raises(ValueError, match="zeroes the wrong"):
+        kr.RNN(
+            keras.layers.GRUCell(UNITS), unroll=True, go_backwards=True, zero_output_for_mask=True
+        )

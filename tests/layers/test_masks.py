@@ -339,3 +339,18 @@ def test_wrappers_and_lists_of_cells_hold_masked_states():
         close(
             [s[row] for s in keras.tree.flatten(states)], [s[0] for s in keras.tree.flatten(final)]
         )
+
+
+@pytest.mark.parametrize("how", ["chain", "stack", "pooling"])
+def test_the_mask_of_a_backward_layer_is_in_the_order_of_its_outputs(how):
+    """Right padding comes first in the outputs; what reads them next must skip it there."""
+    x, lengths = sequences(), [STEPS, 2, 1]
+    first = make("LSTM", return_sequences=True, go_backwards=True)
+    second = make("GRU") if how != "pooling" else keras.layers.GlobalAveragePooling1D()
+    read = kr.Stack([first, second]) if how == "stack" else None
+    both = read if read is not None else (lambda x, **kw: second(first(x, **kw)))
+    whole = both(x, lengths=lengths)
+    for row, length in enumerate(lengths):
+        close(whole[row : row + 1], both(x[row : row + 1, :length]))
+    masked = first.compute_mask(None, tf.constant([[True, False, False]]))
+    np.testing.assert_array_equal(masked, [[False, False, True]])

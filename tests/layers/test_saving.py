@@ -194,3 +194,20 @@ def test_a_stateful_layer_loads_what_a_stateless_one_wrote(name, tmp_path):
     stateless.save_weights(tmp_path / "some.weights.h5")
     stateful.load_weights(tmp_path / "some.weights.h5")
     close(stateful(sequences()), stateless(sequences()))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf], ids=str)
+@pytest.mark.parametrize("kind", ["LSTM", "Gate"])
+def test_a_checkpoint_with_broken_numbers_is_refused(tmp_path, kind, number):
+    x = keras.Input((STEPS, FEATURES))
+    layer = make("LSTM") if kind == "LSTM" else kr.Gate(UNITS)
+    model = keras.Model(x, layer(x) if kind == "LSTM" else layer(x, x))
+    weights = model.get_weights()
+    weights[1][0, 0] = number
+    model.set_weights(weights)
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        keras.models.load_model(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        model.load_weights(tmp_path / "model.weights.h5")

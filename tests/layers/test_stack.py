@@ -135,3 +135,17 @@ def test_a_pair_of_outputs_in_a_stack_is_refused():
     pair = kr.Bidirectional(make("GRU", return_sequences=True), merge_mode=None)
     with pytest.raises(ValueError, match="Received"):
         kr.Stack([pair, make("GRU")])(sequences())
+
+
+@pytest.mark.parametrize("around", ["Bidirectional", "Stack"])
+def test_stock_layers_inside(around):
+    stock = keras.layers.LSTM(UNITS, stateful=True)
+    layer = kr.Bidirectional(stock) if around == "Bidirectional" else kr.Stack([stock])
+    first = layer(sequences())
+    layer.reset_states()
+    close(layer(sequences()), first)
+    with pytest.raises(ValueError, match="stock layer"):
+        layer.reset_state(rows=[0])
+    choice = layer.explain_engine((None, STEPS, FEATURES))
+    assert "keras" in str(choice)
+    assert "stock layer" in str(choice)

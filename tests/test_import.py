@@ -1,0 +1,21 @@
+"""What an import costs, and that it works from any folder."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import time
+import keras
+start = time.perf_counter()
+import keras_recurrent
+seconds = time.perf_counter() - start
+import keras_recurrent.export
+print(seconds)
+"""
+
+
+def test_import_from_another_folder_is_quick(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout.splitlines()[-1]) < 0.3
