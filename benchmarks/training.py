@@ -60,7 +60,7 @@ def main() -> None:
     options = parser.parse_args()
 
     table = Table(title=f"model.fit, milliseconds a step, engine {options.engine!r}")
-    for name in ("layer", "batch, T, D, U", "keras.layers", "keras_recurrent", "ratio"):
+    for name in ("layer", "batch, T, D, U", "Keras", "ours", "ratio"):
         table.add_column(name, justify="right", no_wrap=True)
     ratios = []
     for kind in options.kinds:

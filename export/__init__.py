@@ -98,7 +98,7 @@ def to_tflite(
     chosen = plan.plan_tflite(
         target, form, streaming, quantize, representative_data, batch_size, timesteps, block
     )
-    plan.check_tolerance(tolerance)
+    tolerance = plan.checked_tolerance(tolerance)
     flatbuffer.litert("interpreter")
     check_exportable(model)
     check_single_precision(model)
@@ -114,7 +114,7 @@ def to_tflite(
     return replace(report, path=str(path), form=chosen.form, reason=chosen.reason, notes=notes)
 
 
-def verify(model, path, data) -> Report:
+def verify(model, path, data, *, tolerance: float | None = None) -> Report:
     """Run a Keras model and an export of it on the same data and compare.
 
     Args:
@@ -122,18 +122,21 @@ def verify(model, path, data) -> Report:
         path: A .tflite file or a SavedModel folder.
         data: What the model is called with: an array, or a list or dictionary of arrays. A file
             with a fixed batch size gets the rows in parts.
+        tolerance: As in `to_tflite`. By default that of the weights as the file stores them: a file
+            that was exported with a looser one needs the same here.
 
     Returns:
         A `Report` with the differences.
 
     Raises:
-        VerificationError: They are above the tolerance of the file's kind, the file gives NaN or
+        VerificationError: They are above the tolerance, the file gives NaN or
             keeps state.
         ValueError: The data or the file do not fit the model.
     """
+    tolerance = plan.checked_tolerance(tolerance)
     check_exportable(model)
-    report = inspect(path)
-    return verification.check_on_data(model, signature_of(model), Path(path), report, data)
+    signature, report = signature_of(model), inspect(path)
+    return verification.check_on_data(model, signature, Path(path), report, data, tolerance)
 
 
 def inspect(path) -> Report:

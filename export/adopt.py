@@ -7,18 +7,22 @@ and all; the numbers stay those of the given model, in the one case too where th
 import keras
 
 import keras_recurrent as kr
-from keras_recurrent.export.keras_layers import all_layers
+from keras_recurrent.keras_hooks import all_layers, lambda_output_shape
 
 
 class _StockMasks:
-    """Mixin: a mask that travels beside `initial_state` is ignored, as in `keras.layers`.
+    """Mixin: masks as in `keras.layers`.
 
-    Keras hands a travelling mask to `mask` when the sequences are the only tensor of a call, else
-    to `sequences_mask`, which stock layers do not have.
+    One that travels beside `initial_state` is ignored: Keras hands a travelling mask to `mask` when
+    the sequences are the only tensor of a call, else to `sequences_mask`, which stock layers do not
+    have. Outputs of a layer that goes backwards carry the mask of its inputs, not flipped.
     """
 
     def call(self, sequences, initial_state=None, mask=None, training=None, *, sequences_mask=None):
         return super().call(sequences, initial_state, mask, training)
+
+    def mask_of_outputs(self, valid):
+        return valid
 
 
 _register = keras.saving.register_keras_serializable("keras_recurrent.export")
@@ -149,7 +153,7 @@ def _from_config(layer):
     if isinstance(layer, keras.layers.Lambda):  # its config loses what the function refers to
         return keras.layers.Lambda(
             layer.function,
-            output_shape=layer._output_shape,
+            output_shape=lambda_output_shape(layer),
             mask=layer.mask,
             arguments=layer.arguments,
             name=layer.name,

@@ -1,11 +1,27 @@
-"""Output paths: checked before any work, written under a temporary name, renamed at the end."""
+"""Output paths: checked before any work, which is done elsewhere, and filled at the very end.
+
+Until then nothing lies beside the target, so that a process that is ended leaves nothing there.
+"""
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_PARTS = {  # of a SavedModel, as TensorFlow and Keras have written them
+    "assets",
+    "assets.extra",
+    "debug",
+    "fingerprint.pb",
+    "keras_metadata.pb",
+    "saved_model.cpb",
+    "saved_model.pb",
+    "saved_model.pbtxt",
+    "variables",
+}
 
 
 @contextmanager
@@ -15,21 +31,24 @@ def new_file(path, suffix: str) -> Iterator[Path]:
     Raises:
         ValueError: The name does not end in `suffix`.
         IsADirectoryError: `path` is a folder.
-        FileNotFoundError, NotADirectoryError, PermissionError: The folder of `path` is missing, is
-            a file, cannot be written to.
+        FileNotFoundError, NotADirectoryError: The folder of `path` is missing, is a file.
+        OSError: The folder takes no new files, of the kind that the system gives (PermissionError).
     """
     path = _resolved(path)
     if path.suffix != suffix:
         raise ValueError(f"The file's name must end in {suffix!r}. Received: {str(path)!r}")
     if path.is_dir():
         raise IsADirectoryError(f"A file is to be written, this is a folder: {str(path)!r}")
-    temporary = _beside(path)
-    _create(temporary, lambda: temporary.touch(exist_ok=False))
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    _check_writable(path)
+    with _scratch() as folder:
+        made = folder / f"made{suffix}"
+        yield made
+        new = _beside(path)
+        try:
+            shutil.copyfile(made, new)
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -37,37 +56,61 @@ def new_folder(path) -> Iterator[Path]:
     """A temporary folder that takes the place of the SavedModel `path` when the block succeeds.
 
     Raises:
+        ValueError: `path` is the current working directory.
         FileExistsError: `path` is a folder with other things in it than a SavedModel.
         NotADirectoryError: `path` is a file.
-        FileNotFoundError, NotADirectoryError, PermissionError: As in `new_file`.
+        OSError: As in `new_file`.
     """
     path = _resolved(path)
-    if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"A folder is to be written, this is a file: {str(path)!r}")
-    if path.is_dir() and any(path.iterdir()) and not is_saved_model(path):
-        raise FileExistsError(
-            "This folder holds something else than a SavedModel, which an export would delete. "
-            f"Name another one or empty it first: {str(path)!r}"
-        )
-    temporary, old = _beside(path), _beside(path)
-    _create(temporary, temporary.mkdir)
-    try:
-        yield temporary
-        if path.exists():
-            os.rename(path, old)
+    _check_replaceable(path)
+    _check_writable(path)
+    with _scratch() as folder:
+        made = folder / "made"
+        made.mkdir()
+        yield made
+        new = _beside(path)
         try:
-            os.rename(temporary, path)
-        except BaseException:
-            if old.exists():
-                os.rename(old, path)
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+            shutil.copytree(made, new)
+            _exchange(path, new)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
 
 
 def is_saved_model(path: Path) -> bool:
     return (path / "saved_model.pb").is_file()
+
+
+def _check_replaceable(path: Path) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise NotADirectoryError(f"A folder is to be written, this is a file: {str(path)!r}")
+    if path.samefile("."):
+        raise ValueError(
+            "An export replaces the whole folder, which the current working directory must not be. "
+            f"Name a new folder in it: {str(path / 'model')!r}"
+        )
+    entries = sorted(entry.name for entry in path.iterdir())
+    foreign = [name for name in entries if name not in _PARTS or not is_saved_model(path)]
+    if foreign:
+        raise FileExistsError(
+            f"This folder holds {foreign[0]!r}, which is no part of a SavedModel and would be "
+            f"deleted by an export. Name another folder or empty it first: {str(path)!r}"
+        )
+
+
+def _exchange(path: Path, new: Path) -> None:
+    """Put the folder `new` where `path` is; `path` stays as it is if that fails."""
+    old = _beside(path)
+    try:
+        if path.exists():
+            os.rename(path, old)
+        os.rename(new, path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            os.rename(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _resolved(path) -> Path:
@@ -77,19 +120,31 @@ def _resolved(path) -> Path:
     return Path(os.path.realpath(path))
 
 
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder to work in, where the system keeps its temporary files."""
+    with tempfile.TemporaryDirectory(prefix="keras_recurrent-") as folder:
+        yield Path(folder)
+
+
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    """A new name in the same folder, short however long that of `path` is."""
+    return path.with_name(f".{uuid.uuid4().hex[:8]}.tmp")
 
 
-def _create(temporary: Path, create) -> None:
-    folder = temporary.parent
+def _check_writable(path: Path) -> None:
+    folder, probe = path.parent, _beside(path)
     if not folder.exists():
         raise FileNotFoundError(f"There is no folder {str(folder)!r}. Create it first.")
     if not folder.is_dir():
         raise NotADirectoryError(f"This is a file, not a folder: {str(folder)!r}")
+    with suppress(FileNotFoundError):
+        path.lstat()  # a name that is too long
     try:
-        create()
+        probe.touch(exist_ok=False)
+        probe.unlink()
     except OSError as error:
-        raise PermissionError(
-            f"Nothing can be written into the folder {str(folder)!r}: {error.strerror}"
+        # OSError makes the kind that belongs to the number: PermissionError, ...
+        raise OSError(
+            error.errno, f"The folder {str(folder)!r} takes no new files: {error.strerror}"
         ) from error

@@ -3,10 +3,7 @@
 import keras
 import numpy as np
 
-
-def all_layers(layer) -> list:
-    """A layer and everything inside it. Keras has no public name for this walk."""
-    return layer._flatten_layers(include_self=True, recursive=True)
+from keras_recurrent.keras_hooks import all_layers
 
 
 def check_exportable(model) -> None:

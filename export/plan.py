@@ -1,5 +1,6 @@
 """What an export is asked to do, checked: the one place for targets, forms and quantisations."""
 
+import numbers
 import operator
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ def plan_tflite(
 ) -> Plan:
     """Check the arguments of `to_tflite`; `ValueError` names what is not there and what is."""
     refuse_streaming(streaming)
-    if block != 1:
+    if _size_or_none("block", block, "") != 1:
         raise ValueError(
             "Blocks of several time steps belong to streaming exports, which are not part of this "
             f"version. Use block=1. Received: block={block!r}"
@@ -48,7 +49,7 @@ def plan_tflite(
             "`representative_data` calibrates integer quantisation, which is not part of this "
             f"version; quantize={quantize!r} needs none. Leave it out."
         )
-    if timesteps != FROM_THE_MODEL:
+    if not (isinstance(timesteps, str) and timesteps == FROM_THE_MODEL):
         timesteps = _size_or_none("timesteps", timesteps, f", None or {FROM_THE_MODEL!r}")
     batch_size = _size_or_none("batch_size", batch_size, " or None for any")
     return Plan(chosen, forms[chosen], quantize, batch_size, timesteps)
@@ -71,18 +72,20 @@ def refuse_streaming(streaming) -> None:
         )
 
 
-def check_tolerance(tolerance) -> None:
-    if tolerance is not None and not (
-        isinstance(tolerance, int | float) and not isinstance(tolerance, bool) and tolerance > 0
-    ):
+def checked_tolerance(tolerance) -> float | None:
+    if tolerance is None:
+        return None
+    is_number = isinstance(tolerance, numbers.Real) and not isinstance(tolerance, bool)
+    if not is_number or not tolerance > 0:
         raise ValueError(
             "`tolerance` must be a positive number, or None for the default. "
             f"Received: tolerance={tolerance!r}"
         )
+    return float(tolerance)
 
 
 def _one_of(name: str, value, known: tuple):
-    if not any(value is k or (isinstance(k, str) and value == k) for k in known):
+    if not any(value is k or (isinstance(value, str) and value == k) for k in known):
         raise ValueError(
             f"This version has {name} {' | '.join(map(repr, known))}. Received: {name}={value!r}"
         )

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_recurrent.export.keras_layers import all_layers
 from keras_recurrent.export.report import Tensor
 from keras_recurrent.export.signature import Signature
+from keras_recurrent.keras_hooks import all_layers
 
 BATCHES = (1, 2, 5)
 LENGTHS = (1, 2, 5, 33)  # 33: errors that grow over time steps show, layers with a window fit

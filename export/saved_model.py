@@ -11,17 +11,20 @@ SIGNATURE = "serving_default"
 
 
 def load(folder: Path):
-    """The loaded SavedModel and its serving function; `ValueError` if it has none."""
+    """The loaded SavedModel and its serving function: `serving_default` or the only one."""
     try:
         loaded = tf.saved_model.load(str(folder))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise ValueError(f"The SavedModel {str(folder)!r} cannot be read: {error}") from error
-    if SIGNATURE not in loaded.signatures:
+    names = sorted(loaded.signatures)
+    if SIGNATURE not in names and len(names) != 1:
         raise ValueError(
-            f"The SavedModel {str(folder)!r} has no signature {SIGNATURE!r}. Received: signatures "
-            f"{sorted(loaded.signatures)}"
+            f"The SavedModel {str(folder)!r} has no signature {SIGNATURE!r}, and not a single one "
+            "that could be meant: its inputs and outputs are unknown. Write it with "
+            "tf.saved_model.save(..., signatures=function), or to_saved_model(model, folder). "
+            f"Received: signatures {names}"
         )
-    return loaded, loaded.signatures[SIGNATURE]
+    return loaded, loaded.signatures[SIGNATURE if SIGNATURE in names else names[0]]
 
 
 def describe(folder: Path) -> Report:

@@ -8,10 +8,12 @@ from typing import Any
 
 import keras
 
-from keras_recurrent.export.keras_layers import all_layers
 from keras_recurrent.export.plan import FROM_THE_MODEL
 from keras_recurrent.export.report import Tensor
+from keras_recurrent.keras_hooks import all_layers, operation_behind
 
+# The names that Keras gives to what the user did not name, counted over the whole process.
+_AUTOMATIC = re.compile(r"(keras_tensor|input_layer)(_\d+)?(CLONE)*")
 _WRAP = (
     "Wrap it: inputs = keras.Input(shape, dtype=...); keras.Model(inputs, model(inputs)), and "
     "export the result."
@@ -70,7 +72,7 @@ def signature_of(model) -> Signature:
         structure, declared = _recorded_shapes(model), False
         leaf = _from_shape(keras.backend.standardize_dtype(model.compute_dtype))
     paths = keras.tree.flatten_with_path(structure)
-    inputs = [leaf(value, path) for path, value in paths]
+    inputs = [leaf(value, path, place) for place, (path, value) in enumerate(paths)]
     return Signature(
         inputs=_unique(inputs),
         pack=lambda flat: keras.tree.pack_sequence_as(structure, list(flat)),
@@ -134,14 +136,18 @@ def _shapes_as_leaves(shapes):
     return [_shapes_as_leaves(value) for value in shapes]
 
 
-def _from_keras_tensor(tensor, path) -> Tensor:
-    named_by_key = bool(path) and isinstance(path[-1], str)
-    name = "_".join(map(str, path)) if named_by_key else tensor.name
+def _from_keras_tensor(tensor, path, place: int) -> Tensor:
+    """Named by its key, by the user, or by its place: the same in every process and copy."""
+    name = operation_behind(tensor).name
+    if path and isinstance(path[-1], str):
+        name = "_".join(map(str, path))
+    elif _AUTOMATIC.fullmatch(name):
+        name = f"input_{place + 1}" if place else "input"
     return Tensor(_identifier(name), tuple(tensor.shape), tensor.dtype)
 
 
 def _from_shape(dtype):
-    def leaf(shape: _Shape, path) -> Tensor:
+    def leaf(shape: _Shape, path, place: int) -> Tensor:
         name = "_".join(["inputs", *map(str, path)])
         if path and isinstance(path[-1], str):
             name = "_".join(map(str, path))

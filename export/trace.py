@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from keras_recurrent.engines import lowering
-from keras_recurrent.export.keras_layers import all_layers
 from keras_recurrent.export.signature import Signature, name_outputs
+from keras_recurrent.keras_hooks import all_layers
 
 
 def trace(model, signature: Signature, form: str, folder: Path) -> None:

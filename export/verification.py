@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_recurrent.export import sample
-from keras_recurrent.export.report import Report
+from keras_recurrent.export.report import Report, Tensor
 from keras_recurrent.export.runners import median_milliseconds, open_runner
 from keras_recurrent.export.signature import Signature, name_outputs
 
@@ -44,8 +44,11 @@ def check_on_samples(model, signature: Signature, path: Path, report: Report, to
     return _compare(model, signature, path, report, tolerance, batches)
 
 
-def check_on_data(model, signature: Signature, path: Path, report: Report, data) -> Report:
+def check_on_data(
+    model, signature: Signature, path: Path, report: Report, data, tolerance
+) -> Report:
     """Compare on the caller's data, in parts where the file takes a fixed batch size."""
+    signature = _named_as_in_file(signature, report)
     arrays = _fitting(signature, report, data)
     fixed = {t.shape[0] for t in report.inputs if t.shape and t.shape[0] is not None}
     rows = len(arrays[0])
@@ -56,17 +59,47 @@ def check_on_data(model, signature: Signature, path: Path, report: Report, data)
         places = np.arange(start, start + size) % rows
         inputs = [array[places] for array in arrays]
         batches.append((inputs, _reference(model, signature, inputs)))
-    return _compare(model, signature, path, report, None, batches)
+    return _compare(model, signature, path, report, tolerance, batches)
+
+
+def _named_as_in_file(signature: Signature, report: Report) -> Signature:
+    """The signature with the file's names: a model built anew may have been given others.
+
+    The file keeps its inputs in the order of their names, so that only shapes and dtypes can tell
+    which is which.
+    """
+    names = {tensor.name for tensor in signature.inputs}
+    known = {tensor.name for tensor in report.inputs}
+    if known <= names:
+        return signature
+    new_names = {}
+    for tensor in report.inputs:
+        if tensor.name not in names:
+            partners = [
+                t.name for t in signature.inputs if t.name not in known and _alike(t, tensor)
+            ]
+            if len(partners) != 1 or len(names) != len(known) or partners[0] in new_names:
+                raise ValueError(
+                    f"The file reads {', '.join(map(str, report.inputs))}, the model "
+                    f"{', '.join(map(str, signature.inputs))}: it is no export of this model. If "
+                    "it is one, give the model's inputs the names that the file has for them: "
+                    "keras.Input(..., name=...)."
+                )
+            new_names[partners[0]] = tensor.name
+    inputs = [replace(t, name=new_names.get(t.name, t.name)) for t in signature.inputs]
+    return replace(signature, inputs=tuple(inputs))
+
+
+def _alike(tensor: Tensor, other: Tensor) -> bool:
+    """Whether dtypes and shapes agree, but for the batch size and sizes that one leaves open."""
+    return (tensor.dtype, len(tensor.shape)) == (other.dtype, len(other.shape)) and all(
+        None in sizes or sizes[0] == sizes[1]
+        for sizes in zip(tensor.shape[1:], other.shape[1:], strict=True)
+    )
 
 
 def _fitting(signature: Signature, report: Report, data) -> list[np.ndarray]:
     in_file = {tensor.name: tensor for tensor in report.inputs}
-    names = [tensor.name for tensor in signature.inputs]
-    if not set(in_file) <= set(names):
-        raise ValueError(
-            f"The file reads {sorted(in_file)}, the model {sorted(names)}: it is no export of this "
-            "model."
-        )
     arrays = []
     for tensor, value in zip(signature.inputs, signature.flatten(data), strict=True):
         expected = in_file.get(tensor.name, tensor)
@@ -130,7 +163,7 @@ def _compare(model, signature, path: Path, report: Report, tolerance, batches) -
             f"difference {largest:.3g}, mean {mean:.3g}, allowed {tolerance:.3g}, on {checked}. "
             f"Weights are stored as {report.quantize or 'in the model'}; `tolerance` allows more."
         )
-    milliseconds, timed = _time(run, signature, batches)
+    milliseconds, timed = _time(run, signature, report, batches)
     return replace(
         report,
         largest_difference=largest,
@@ -164,12 +197,14 @@ def _wide(values) -> np.ndarray:
     return np.asarray(values).astype(np.float64)
 
 
-def _time(run, signature: Signature, batches) -> tuple[float, str]:
-    """The time of the longest input, one row of it where the batch size is free."""
+def _time(run, signature: Signature, report: Report, batches) -> tuple[float, str]:
+    """The time of the longest input, one row of it where the file leaves the batch size open."""
     inputs, _ = max(batches, key=lambda pair: sum(a.size / max(len(a), 1) for a in pair[0]))
-    named = {}
-    for tensor, array in zip(signature.inputs, inputs, strict=True):
-        named[tensor.name] = array[:1] if tensor.shape[:1] == (None,) else array
+    one_row = all(tensor.shape[:1] == (None,) for tensor in report.inputs)
+    named = {
+        tensor.name: array[:1] if one_row else array
+        for tensor, array in zip(signature.inputs, inputs, strict=True)
+    }
     milliseconds = median_milliseconds(run, named)
     shapes = ", ".join(f"{name} {value.shape}" for name, value in named.items())
     return milliseconds, f"{shapes}, {run.threads}"

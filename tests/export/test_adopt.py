@@ -122,6 +122,12 @@ def test_mask_beside_a_state_matters():
     assert np.abs(theirs - honest).max() > 1e-2
 
 
+def test_the_mask_of_a_backward_layer_stays_as_in_keras():
+    chain = [layers.Masking(), layers.LSTM(3, return_sequences=True, go_backwards=True)]
+    model = keras.Sequential([keras.Input((5, 4)), *chain, layers.GRU(2)])
+    agree(model, sequences())
+
+
 def test_explicit_mask_beside_a_state_holds():
     x, h = keras.Input((5, 4)), keras.Input((3,))
     mask = keras.Input((5,), dtype="bool")

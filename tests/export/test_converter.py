@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
-import time
 
 import keras
 import pytest
@@ -38,21 +36,19 @@ def test_killed_while_idle(model, tmp_path):
     assert worker().pid != first.pid
 
 
-def test_crash_during_a_conversion(tmp_path):
+def test_crash_during_a_conversion(tmp_path, monkeypatch):
     current = worker()
 
-    def crash():
-        time.sleep(0.2)
-        os.kill(current.pid, signal.SIGSEGV)
+    class Crashing(queue.Queue):
+        def get(self, timeout):  # the task was sent, its answer is waited for
+            os.kill(current.pid, signal.SIGSEGV)
+            os.kill(current.pid, signal.SIGCONT)
+            return super().get(timeout=timeout)
 
-    os.kill(current.pid, signal.SIGSTOP)  # it does not answer meanwhile
-    thread = threading.Thread(target=crash)
-    thread.start()
-    resume = threading.Timer(0.4, os.kill, (current.pid, signal.SIGCONT))
-    resume.start()
+    os.kill(current.pid, signal.SIGSTOP)  # it does not answer before
+    monkeypatch.setattr(current, "_answers", Crashing())
     with pytest.raises(RuntimeError, match="crashed with SIGSEGV"):
         converter.convert(tmp_path / "none", tmp_path / "out", None)
-    thread.join()
     with pytest.raises(RuntimeError, match="refused the model"):  # a new one answers
         converter.convert(tmp_path / "none", tmp_path / "out", None)
 

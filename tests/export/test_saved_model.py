@@ -76,6 +76,33 @@ def test_half_precision_is_kept(tmp_path):
     assert report.outputs[0].dtype == "float16"
 
 
+def write_module(folder, *names):
+    """A SavedModel as others make it, with these entry points."""
+
+    def serve(x):
+        return {"y": 2 * x}
+
+    module = tf.Module()
+    module.serve = tf.function(serve, [tf.TensorSpec((None, 3), name="x")])
+    signatures = dict.fromkeys(names, module.serve)
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def test_only_signature_by_another_name(tmp_path):
+    write_module(tmp_path / "m", "predict")
+    report = export.inspect(tmp_path / "m")
+    assert report.signatures == ("predict",)
+    assert list(map(str, report.inputs)) == ["x float32 (?, 3)"]
+    assert list(map(str, report.outputs)) == ["y float32 (?, 3)"]
+
+
+@pytest.mark.parametrize("names", [(), ("embed", "predict")])
+def test_no_signature_that_could_be_meant(names, tmp_path):
+    write_module(tmp_path / "m", *names)
+    with pytest.raises(ValueError, match=rf"'serving_default'.*signatures \[{str(names)[1:-1]}\]"):
+        export.inspect(tmp_path / "m")
+
+
 def test_streaming_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match="streaming=True"):
         export.to_saved_model(model, tmp_path / "m", streaming=True)

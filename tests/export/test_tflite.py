@@ -192,12 +192,33 @@ def test_timesteps(tmp_path):
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": 2.5}, "batch_size=2.5"),
         ({"timesteps": "all"}, "timesteps='all'"),
+        ({"timesteps": np.array([1, 2])}, r"timesteps=array\(\[1, 2\]\)"),
+        ({"batch_size": np.array([1, 2])}, r"batch_size=array\(\[1, 2\]\)"),
+        ({"block": np.array([1, 2])}, r"block=array\(\[1, 2\]\)"),
+        ({"form": np.array(["loop", "auto"])}, "form=array"),
         ({"tolerance": -1}, "tolerance=-1"),
+        ({"tolerance": True}, "tolerance=True"),
+        ({"tolerance": float("nan")}, "tolerance=nan"),
+        ({"tolerance": np.array([1e-3, 1e-3])}, "tolerance=array"),
     ],
 )
 def test_arguments_not_there_yet(arguments, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         export.to_tflite(one_input(kr.LSTM(3)), tmp_path / "m.tflite", **arguments)
+
+
+def test_numbers_of_numpy(tmp_path):
+    report = export.to_tflite(
+        one_input(kr.LSTM(3)),
+        tmp_path / "m.tflite",
+        batch_size=np.int64(2),
+        timesteps=np.array(3),
+        tolerance=np.float32(1e-3),
+    )
+    assert report.inputs[0].shape == (2, 3, 4)
+    assert type(report.tolerance) is float
+    assert report.tolerance == pytest.approx(1e-3)
+    assert "tolerance" in report.to_json()
 
 
 def test_not_a_model(tmp_path):

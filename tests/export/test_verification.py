@@ -7,6 +7,8 @@ from keras import layers
 
 import keras_recurrent as kr
 from keras_recurrent import export
+from keras_recurrent.export import verification
+from keras_recurrent.export.runners import TFLiteRunner
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,61 @@ def test_kept_state_is_found(tmp_path):
     with pytest.raises(export.VerificationError, match=r"second call|numbers of the Keras model"):
         export.to_saved_model(model, tmp_path / "m")
     assert not list(tmp_path.iterdir())
+
+
+class Drifting:
+    """A runner whose first call is right and whose later ones are off by a little more each."""
+
+    threads = "1 thread"
+
+    def __init__(self, run, step):
+        self.run, self.step, self.calls = run, step, 0
+
+    def __call__(self, inputs):
+        outputs = {name: value + self.calls * self.step for name, value in self.run(inputs).items()}
+        self.calls += 1
+        return outputs
+
+
+def test_second_call_that_differs(model, exported, monkeypatch):
+    monkeypatch.setattr(
+        verification, "open_runner", lambda path: Drifting(TFLiteRunner(path), 3e-6)
+    )
+    message = r"keeps state: a second call with the same inputs .* by 3\.\d*e-06 in output_0"
+    with pytest.raises(export.VerificationError, match=message):
+        export.verify(model, exported, data(rows=2))
+
+
+def with_masking():
+    return [layers.Masking(), kr.LSTM(3), layers.Dense(2)]
+
+
+def with_convolution():
+    return [layers.Conv1D(4, 3), kr.GRU(3)]
+
+
+@pytest.mark.parametrize("parts", [with_masking, with_convolution])
+def test_fixed_batch_is_fed_whole(parts, tmp_path):
+    """These refuse any other batch size than the file's, a bare recurrent layer does not."""
+    model = keras.Sequential([keras.Input((7, 4), name="x"), *parts()])
+    path = tmp_path / "m.tflite"
+    export.to_tflite(model, path, batch_size=4)
+    for rows in (4, 6, 1):
+        x = np.random.default_rng(0).normal(size=(rows, 7, 4))
+        report = export.verify(model, path, x)
+        assert report.timed == "x (4, 7, 4), 1 thread"
+        assert report.checked == ("x (4, 7, 4)",)
+    export.to_tflite(model, path, batch_size=None)
+    assert export.verify(model, path, x.repeat(3, 0)).timed == "x (1, 7, 4), 1 thread"
+
+
+def test_tolerance_of_the_callers(model, exported):
+    other = keras.models.clone_model(model)
+    report = export.verify(other, exported, data(), tolerance=np.float32(10))
+    assert (report.tolerance, type(report.tolerance)) == (10, float)
+    assert report.largest_difference > 1e-5
+    with pytest.raises(ValueError, match="tolerance=0"):
+        export.verify(model, exported, data(), tolerance=0)
 
 
 def test_nan_in_the_outputs(tmp_path):
