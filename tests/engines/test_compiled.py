@@ -34,9 +34,9 @@ def _model(engine, jit_compile=False):
 
 @pytest.fixture
 def _double():
-    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     yield
-    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
 
 
 @pytest.mark.usefixtures("_double")
