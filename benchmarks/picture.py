@@ -44,10 +44,7 @@ class _Panel:
     groups: list[str]
     series: dict[str, list[float]]
     unit_line: bool = True
-
-    @property
-    def wide(self) -> bool:
-        return len(self.groups) > 6
+    wide: bool = False
 
 
 def draw(results: Results, path: Path) -> None:
@@ -139,13 +136,20 @@ def _by_option(results: Results) -> list[_Panel]:
         limits = (goals.OPTION_OF_PLAIN,)
         groups = [name.replace(" ", "\n") for name in names]
         panels.append(
-            _Panel(f"{kind}: options, training step", "option ÷ plain", limits, groups, series)
+            _Panel(
+                f"{kind}: options, training step",
+                "option ÷ plain",
+                limits,
+                groups,
+                series,
+                wide=True,
+            )
         )
     return panels
 
 
 def _name(shape: tuple) -> str:
-    return "({}, {}, {}, {})".format(*shape)
+    return ", ".join(map(str, shape))
 
 
 def _draw_panel(axes: Axes, panel: _Panel) -> None:
@@ -174,9 +178,9 @@ def _draw_panel(axes: Axes, panel: _Panel) -> None:
         axes.text(right, limit, f" goal {limit:g}", color=_GOAL, va="center", fontsize=8)
     axes.axhline(0, color=_INK, linewidth=0.8)
     axes.grid(axis="y", color=_FAINT, linewidth=0.6, zorder=0)
-    axes.set_xticks(places, panel.groups)
-    if "(" in panel.groups[0]:
+    axes.set_xticks(places, panel.groups, fontsize=9 if panel.wide else 8)
+    if not panel.wide:
         axes.set_xlabel("batch, time steps, features, units")
-    axes.set_ylabel(panel.label)
-    axes.set_title(f"{panel.title} (lower is better)", loc="left", fontweight="bold")
+    axes.set_ylabel(f"{panel.label}\n(lower is better)")
+    axes.set_title(panel.title, loc="left", fontweight="bold")
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=4, frameon=False, fontsize=8)
