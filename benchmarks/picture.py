@@ -133,7 +133,7 @@ def _by_option(results: Results) -> list[_Panel]:
         measured = [result for result in results.of("variants") if result.kind == kind]
         names = [name for name in measured[0].seconds | measured[0].failed if name != "plain"]
         series = {_name(r.shape): [r.ratio(name, "plain") for name in names] for r in measured}
-        limits = (goals.OPTION_OF_PLAIN,)
+        limits = (goals.OPTION_OF_PLAIN,) if kind == "LSTM" else ()
         groups = [name.replace(" ", "\n") for name in names]
         panels.append(
             _Panel(
