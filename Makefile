@@ -10,7 +10,7 @@ help:
 	@echo "make demo         train on smart-watch data, export, compare the runtimes"
 	@echo "make test         the test suite"
 	@echo "make conformance  every cell x engine x mask x state x direction x dtype"
-	@echo "make bench-train  time of model.fit beside keras.layers"
+	@echo "make bench-train  time of model.fit beside keras.layers and torch.nn, as a report; 20 minutes"
 	@echo "make lint         ruff; make format mends what it can"
 	@echo "make package      build a wheel, install it into an empty environment, import it"
 	@echo "make clean        remove what the other targets made"
@@ -24,8 +24,9 @@ test: $(VENV)/ready-dev
 conformance: $(VENV)/ready-dev
 	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --full tests/conformance
 
-bench-train: $(VENV)/ready-dev
-	$(RUN) benchmarks/training.py
+# ARGS="--quick" for a look of a minute or so; --help lists the rest.
+bench-train: $(VENV)/ready-bench
+	$(RUN) benchmarks/training.py $(ARGS)
 
 lint: $(VENV)/ready-dev
 	$(RUN) -m ruff check .
