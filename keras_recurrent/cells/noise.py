@@ -24,12 +24,8 @@ class Noise(NamedTuple):
 
     def at(self, read) -> "Noise":
         """Apply `read` to every mask of `steps`, to take one row or to prepare for it."""
-        return self._replace(steps=each(read, self.steps))
-
-
-def each(function, tensors):
-    """`function` of every tensor in a nesting that may hold None."""
-    return tf.nest.map_structure(lambda t: None if t is None else function(t), tensors)
+        steps = tf.nest.map_structure(lambda m: None if m is None else read(m), self.steps)
+        return self._replace(steps=steps)
 
 
 def drop_mask(shape, rate: float, seed_generator, dtype):

@@ -1,6 +1,7 @@
 """A batch in parts, one for each core: their loops over time run side by side."""
 
 import os
+from itertools import pairwise
 
 import tensorflow as tf
 
@@ -35,18 +36,37 @@ def split(tensors, count: int, axis: int) -> list:
     ]
 
 
-def _cut(tensor, count: int, axis: int):
-    size = tensor.shape[axis]
-    if size is not None and size % count == 0:
-        return tf.split(tensor, count, axis)
-    size = tf.shape(tensor)[axis] if size is None else size
-    return tf.split(tensor, [(size + k) // count for k in range(count)], axis, num=count)
-
-
 def join(parts: list, axis: int):
     """The inverse of `split`."""
     if len(parts) == 1:
         return parts[0]
     flat = zip(*map(tf.nest.flatten, parts), strict=True)
-    whole = [None if tensors[0] is None else tf.concat(tensors, axis) for tensors in flat]
-    return tf.nest.pack_sequence_as(parts[0], whole)
+    return tf.nest.pack_sequence_as(parts[0], [_joined(tensors, axis) for tensors in flat])
+
+
+# TensorFlow's own gradients of slices and of tf.concat take their sizes from the pass forward. In a
+# model that is compiled as a whole, XLA then takes them for input, and compiles every batch anew.
+
+
+def _cut(tensor, count: int, axis: int) -> list:
+    @tf.custom_gradient
+    def cut(tensor):
+        return _slices(tensor, count, axis), lambda *upstream: tf.concat(upstream, axis)
+
+    return cut(tensor)
+
+
+def _joined(tensors, axis: int):
+    @tf.custom_gradient
+    def joined(*tensors):
+        return tf.concat(tensors, axis), lambda upstream: _slices(upstream, len(tensors), axis)
+
+    return joined(*tensors)
+
+
+def _slices(tensor, count: int, axis: int) -> list:
+    size = tensor.shape[axis]
+    size = tf.shape(tensor)[axis] if size is None else size
+    ends = [size * k // count for k in range(count + 1)]
+    every = (slice(None),) * axis
+    return [tensor[(*every, slice(*pair))] for pair in pairwise(ends)]

@@ -11,14 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_recurrent.engines.result import (
-    Result,
-    advance,
-    hold,
-    length_of,
-    masked_output,
-    no_output,
-)
+from keras_recurrent.engines.result import Result, advance, each, hold, masked_output
 from keras_recurrent.engines.scan import scan
 from keras_recurrent.engines.step_gradient import StepGradient, step_gradient
 from keras_recurrent.products import Record, taking_part
@@ -30,6 +23,7 @@ class Given(NamedTuple):
     Attributes:
         z: The projected inputs, `(T, batch, width)`.
         states: The cell's state at the start.
+        output: The output before the first step, which masked steps repeat.
         weights: The cell's weights as `read_weights` gives them.
         values: Those of its variables, for a step that reads variables by itself.
         noise: The noise or None.
@@ -38,19 +32,18 @@ class Given(NamedTuple):
 
     z: Any
     states: Any
+    output: Any
     weights: Any
     values: list
     noise: Any
     valid: Any
 
     def differentiable(self) -> list:
-        return tf.nest.flatten([self.z, self.states, self.weights, self.values])
+        return tf.nest.flatten(self[:5])
 
     def replaced(self, flat) -> "Given":
         """The same with other tensors in place of the differentiable ones."""
-        parts = [self.z, self.states, self.weights, self.values]
-        z, states, weights, values = tf.nest.pack_sequence_as(parts, list(flat))
-        return self._replace(z=z, states=states, weights=weights, values=values)
+        return Given(*tf.nest.pack_sequence_as(self[:5], list(flat)), *self[5:])
 
     def rows(self) -> tuple:
         return self.z, None if self.noise is None else self.noise.steps, self.valid
@@ -72,12 +65,16 @@ class Programs:
         self._layout: _Layout | None = None
 
     def project(self, inputs, weights, values, noise):
-        with self._reading(values):
+        with self.reading(values):
             return self._cell.project(inputs, weights, noise)
 
     def forward(self, given: Given, record: bool) -> tuple[Result, Any]:
         """The result, and with `record` what the pass back needs: the states and products."""
         return self._forward(given, record)
+
+    def translate(self, given: Given) -> str:
+        """The pass forward as XLA reads it; raises `ValueError` if it cannot."""
+        return self._forward.experimental_get_compiler_ir(given, True)(stage="hlo")
 
     def backward(self, given: Given, record, upstream: Result) -> list:
         """The gradients of `given.differentiable()`."""
@@ -87,7 +84,7 @@ class Programs:
             tape.watch(leaves)
             products = self._products(given, *tf.nest.pack_sequence_as(structure, leaves))
         turned = [tf.transpose(kernel) for kernel in products.kernels]
-        d_states, sums, rows = self._backward(given, record, upstream, turned)
+        d_states, d_output, sums, rows = self._backward(given, record, upstream, turned)
         rows = [*rows, *tf.nest.flatten(record[0])]
         targets, d_targets = [], []
         for kernel, bias, (x, d) in zip(
@@ -101,9 +98,9 @@ class Programs:
         d_leaves = tape.gradient(targets, leaves, d_targets)
         for k, d in zip(self._layout.summed, sums, strict=True):
             d_leaves[k] = d if d_leaves[k] is None else d_leaves[k] + d
-        return [rows[self._layout.z], *d_states, *d_leaves]
+        return [rows[self._layout.z], *d_states, d_output, *d_leaves]
 
-    def _reading(self, values):
+    def reading(self, values):
         """Inside, the cell's variables read as `values`, so that gradients reach these."""
         return keras.StatelessScope(state_mapping=list(zip(self._variables, values, strict=True)))
 
@@ -111,7 +108,7 @@ class Programs:
         """One step of the cell on one row, masked: `(new_states, new_output)`."""
         z_t, steps, valid = row
         noise_t = None if noise is None else noise._replace(steps=steps)
-        with self._reading(values):
+        with self.reading(values):
             new_output, new_states = advance(self._cell, z_t, states, weights, noise_t)
         if valid is not None:
             new_output = masked_output(valid, new_output, output, self._zero_masked)
@@ -120,10 +117,9 @@ class Programs:
 
     def _products(self, given: Given, weights, values) -> Record:
         """The products of one step; TensorFlow leaves out the rest of the step."""
-        row = tf.nest.map_structure(lambda t: None if t is None else t[0], given.rows())
-        output = no_output(self._cell, length_of(given.z, 1))
+        row = each(lambda rows: rows[0], given.rows())
         with taking_part(Record()) as products:
-            self._step(given.noise, row, given.states, output, weights, values)
+            self._step(given.noise, row, given.states, given.output, weights, values)
         return products
 
     def _run_forward(self, given: Given, record: bool):
@@ -133,8 +129,8 @@ class Programs:
             kept = (carry[0], products.results) if record else ()
             return new, (new[1] if self._collect else (), kept)
 
-        output = no_output(self._cell, length_of(given.z, 1))
-        (states, output), (outputs, kept) = scan(step, (given.states, output), given.rows())
+        start = (given.states, given.output)
+        (states, output), (outputs, kept) = scan(step, start, given.rows())
         return Result(output, outputs, states), kept
 
     def _run_backward(self, given: Given, record, upstream: Result, turned):
@@ -164,8 +160,8 @@ class Programs:
         zeros = [tf.zeros_like(leaf) for leaf in leaves]
         start = (tf.nest.flatten(upstream.states), upstream.last_output, zeros)
         rows = (given.rows(), kept_states, results, d_outputs)
-        (d_states, _, sums), rows = scan(step, start, rows, reverse=True)
-        return d_states, [sums[k] for k in self._layout.summed], rows
+        (d_states, d_output, sums), rows = scan(step, start, rows, reverse=True)
+        return d_states, d_output, [sums[k] for k in self._layout.summed], rows
 
 
 class _Layout:

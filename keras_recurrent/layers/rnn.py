@@ -1,12 +1,14 @@
 """`RNN`: any cell, run over time."""
 
+from dataclasses import replace
+
 import keras
 import tensorflow as tf
 
 from keras_recurrent.cells import StackedCells
 from keras_recurrent.cells.contract import Cell
 from keras_recurrent.cells.stacked import follows_contract
-from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose
+from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, xla_refusal
 from keras_recurrent.engines.lowering import active_form
 from keras_recurrent.engines.result import no_output
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
@@ -39,7 +41,11 @@ class RNN(CallArguments, keras.layers.RNN):
             output (zeros before its first valid step).
         engine: "auto", "loop" (any case), "unroll" (a copy of the step for each time step; for few
             steps) or "compiled" (XLA, forward and backward; compiles anew for each T and batch size;
-            no second derivatives). `explain_engine` says which one a shape gets.
+            no second derivatives). "auto" compiles in `fit`, `predict` and other graphs if T is known
+            from the input's shape and XLA can compile the cell. `explain_engine` says which one a
+            shape gets. "recomputed" compiles too, and saves memory in training: of every step the others
+            keep what the pass back needs (z, the states and the results of the recurrent products; an
+            LSTM 10 numbers a unit), this one of about 2√T steps, for a second pass forward.
 
     Call arguments:
         sequences: `(batch, T, features)`, or a ragged tensor with ragged T.
@@ -185,7 +191,7 @@ class RNN(CallArguments, keras.layers.RNN):
         if self.go_backwards:
             inputs = tf.reverse(inputs, [0])
             valid = None if valid is None else tf.reverse(valid, [0])
-        choice = self._choose(sequences.shape[1], active_form())
+        choice = self._choose(sequences.shape[1], active_form(), not tf.executing_eagerly())
         size = tf.shape(inputs)
         noise = cell.draw(size[1], size[0], training)
         result = RUN[choice.engine](
@@ -211,9 +217,12 @@ class RNN(CallArguments, keras.layers.RNN):
         with keras_dropout_masks(self, sequences[:, 0], list(states)):
             return super().inner_loop(sequences, list(states), mask=valid, training=training)
 
-    def _choose(self, timesteps: int | None, form: str | None = None) -> Choice:
-        facts = Facts(self.engine, timesteps, form, follows_contract(self.cell))
-        return choose(facts)
+    def _choose(self, timesteps: int | None, form: str | None = None, traced=True) -> Choice:
+        facts = Facts(self.engine, timesteps, form, follows_contract(self.cell), traced)
+        choice = choose(facts)
+        if choice.engine not in ("compiled", "recomputed") or not self.built:
+            return choice
+        return choose(replace(facts, xla_refusal=xla_refusal(self.cell, self.input_spec.axes[-1])))
 
     def explain_engine(self, input_shape=None) -> Choice:
         """The engine that sequences of this shape get, and why.
