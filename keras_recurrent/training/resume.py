@@ -1,0 +1,88 @@
+"""Exact resumption of an interrupted `fit`."""
+
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_recurrent.training.truncated_bptt import kept_states
+
+
+class BackupAndRestore(keras.callbacks.BackupAndRestore):
+    """Keras's BackupAndRestore, with what it leaves out, so that a resumed `fit` is the uninterrupted one.
+
+    Keras's callback keeps weights, optimizer and epoch. It forgets the seed generators, so that dropout
+    starts anew with the masks of the first epoch, and the states of stateful layers. Both are
+    kept here, beside Keras's files.
+
+    A backup is made at the end of an epoch. The data must be the same in every epoch, or depend on its
+    number: `fit` starts a dataset from its beginning when it resumes, and shuffles arrays (`shuffle=True`)
+    and `dataset.shuffle` in another order than it would have done. With `steps_per_epoch` and a dataset
+    that goes on over the epochs, skip what has been seen: `dataset.skip(steps_per_epoch * epochs_done)`.
+    Other callbacks that count, EarlyStopping say, start to count anew.
+
+    Args:
+        backup_dir: Folder for the backup; one for each training.
+        double_checkpoint: As in Keras.
+        delete_checkpoint: As in Keras: whether a finished `fit` deletes the folder.
+
+    Raises:
+        ValueError: For a backup of another model.
+    """
+
+    def __init__(self, backup_dir, double_checkpoint: bool = False, delete_checkpoint: bool = True):
+        super().__init__(
+            os.fspath(backup_dir),
+            save_freq="epoch",
+            double_checkpoint=double_checkpoint,
+            delete_checkpoint=delete_checkpoint,
+        )
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        metadata = Path(self.backup_dir, "training_metadata.json")
+        if metadata.exists():
+            self._restore(json.loads(metadata.read_text())["epoch"])
+
+    def on_epoch_end(self, epoch, logs=None):
+        Path(self.backup_dir).mkdir(parents=True, exist_ok=True)
+        path = self._path(epoch + 1)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, *map(keras.ops.convert_to_numpy, run_variables(self.model)))
+        partial.replace(path)
+        super().on_epoch_end(epoch, logs)  # after ours: what its epoch needs is there
+        keep = {self._path(epoch + 1), self._path(epoch)}
+        for old in set(Path(self.backup_dir).glob("run_state_*.npz")) - keep:
+            old.unlink()
+
+    def _path(self, epoch: int) -> Path:
+        return Path(self.backup_dir, f"run_state_{epoch}.npz")
+
+    def _restore(self, epoch: int) -> None:
+        path, variables = self._path(epoch), run_variables(self.model)
+        if not path.exists():
+            raise ValueError(
+                f"The backup in {self.backup_dir!r} holds no seeds and states of epoch {epoch}: it was made "
+                "by another callback. Delete the folder, or go on with keras.callbacks.BackupAndRestore."
+            )
+        with np.load(path) as file:
+            values = [file[name] for name in file.files]
+        shapes = [tuple(value.shape) for value in values]
+        expected = [tuple(variable.shape) for variable in variables]
+        if shapes != expected:
+            raise ValueError(
+                f"The backup in {self.backup_dir!r} belongs to another model. Expected seeds and states of "
+                f"shapes {expected}. Received: {shapes}"
+            )
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+
+def run_variables(model) -> list:
+    """What a training changes and no weights file holds: seeds of the noise, states of the layers."""
+    saved = {id(variable) for variable in [*model.weights, *model.metrics_variables]}
+    seeds = [variable for variable in model.variables if id(variable) not in saved]
+    return [*seeds, *kept_states(model)]
