@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_recurrent.keras_hooks import all_layers
+from keras_recurrent.layers.state import check_batch
 
 _FORM = "{'inputs': what the model reads, 'reset': booleans (batch,)}"
 
@@ -65,9 +66,11 @@ class TruncatedBPTT(keras.Model):
             raise ValueError(
                 f"'reset' must hold one boolean a row, (batch,). Received: shape {tuple(reset.shape)}"
             )
-        for state in kept_states(self.model):
-            keep = tf.logical_not(reset)[:, tf.newaxis]
-            state.assign(tf.where(keep, state, tf.zeros_like(state)))
+        for layer in stateful_layers(self.model):
+            if layer.states is not None:  # before its first call a layer has none
+                starts = check_batch(layer.states, reset, layer.name)[:, tf.newaxis]
+                for state in tf.nest.flatten(layer.states):
+                    state.assign(tf.where(starts, tf.zeros_like(state), state))
         return self.model(inputs["inputs"], training=training)
 
     def fit(self, x=None, y=None, *args, shuffle=None, **kwargs):
