@@ -107,9 +107,7 @@ def test_one_number_a_step_with_or_without_its_axis(loss, y_axes, p_axes):
 
 def test_more_axes_than_features():
     y, p = NUMBERS[..., None] * np.ones(2, "float32"), LOGITS[..., None] * np.ones(2, "float32")
-    np.testing.assert_allclose(
-        kr.losses.SumOverTime("mse")(y, p), SQUARES.sum() / BATCH, rtol=1e-5
-    )
+    np.testing.assert_allclose(kr.losses.SumOverTime("mse")(y, p), SQUARES.sum() / BATCH, rtol=1e-5)
 
 
 def test_whatever_stands_in_masked_targets():
@@ -213,12 +211,12 @@ def test_one_loss_for_several_outputs():
     np.testing.assert_allclose(result[0], expected[0] + 0.5 * expected[1], rtol=1e-5)
 
 
-@pytest.mark.parametrize("form", [f for f in FORMS if f != "own function"])
+@pytest.mark.parametrize("form", ["name", "function", "instance"])
 def test_saved_with_the_model(form, tmp_path):
     loss, y, _, _ = FORMS[form]
-    model = keras.Sequential([keras.Input((STEPS, 2)), keras.layers.Dense(CLASSES, "softmax")])
+    model = keras.Sequential([keras.Input((STEPS, 2)), keras.layers.Dense(CLASSES)])
     x = _inputs()
-    model.compile("adam", kr.losses.SumOverTime(loss, name="sequence"))
+    model.compile("sgd", kr.losses.SumOverTime(loss, name="sequence"))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(loaded.loss, kr.losses.SumOverTime)

@@ -54,7 +54,9 @@ class GradientNorms(keras.callbacks.Callback):
             shape = (len(self._names) + 1,)
             self._last, self._sum = (_variable(shape), _variable(shape))
             self._steps = _variable(())
-        self._optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # gradients unscaled there
+        self._optimizer = getattr(
+            optimizer, "inner_optimizer", optimizer
+        )  # gradients unscaled there
         vars(self._optimizer).pop("apply", None)  # of a fit that was interrupted
         self._optimizer.apply = self._before(self._optimizer.apply, self._optimizer, owners)
         self.model.make_train_function(force=True)

@@ -43,15 +43,22 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         metadata = Path(self.backup_dir, "training_metadata.json")
-        if metadata.exists():
-            self._restore(json.loads(metadata.read_text())["epoch"])
+        if not metadata.exists():
+            return
+        named = json.loads(metadata.read_text())["epoch"]
+        epoch = self._epoch_of_weights(named)
+        if epoch != named:  # the process died after Keras wrote the weights, before the epoch
+            metadata.write_text(json.dumps({"epoch": epoch, "batch": 0}))
+            super().on_train_begin(logs)
+        self._restore(epoch)
 
     def on_epoch_end(self, epoch, logs=None):
         Path(self.backup_dir).mkdir(parents=True, exist_ok=True)
         path = self._path(epoch + 1)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.savez(file, *map(keras.ops.convert_to_numpy, run_variables(self.model)))
+            values = map(keras.ops.convert_to_numpy, run_variables(self.model))
+            np.savez(file, *values, iterations=self._iterations())
         partial.replace(path)
         super().on_epoch_end(epoch, logs)  # after ours: what its epoch needs is there
         keep = {self._path(epoch + 1), self._path(epoch)}
@@ -61,6 +68,18 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     def _path(self, epoch: int) -> Path:
         return Path(self.backup_dir, f"run_state_{epoch}.npz")
 
+    def _iterations(self) -> int:
+        return int(self.model.optimizer.iterations)
+
+    def _epoch_of_weights(self, named: int) -> int:
+        """The epoch whose backup has as many optimizer steps as the weights that were loaded."""
+        for epoch in (named, named + 1, named - 1):
+            if self._path(epoch).exists():
+                with np.load(self._path(epoch)) as file:
+                    if int(file["iterations"]) == self._iterations():
+                        return epoch
+        return named
+
     def _restore(self, epoch: int) -> None:
         path, variables = self._path(epoch), run_variables(self.model)
         if not path.exists():
@@ -69,7 +88,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 "by another callback. Delete the folder, or go on with keras.callbacks.BackupAndRestore."
             )
         with np.load(path) as file:
-            values = [file[name] for name in file.files]
+            values = [file[name] for name in file.files if name != "iterations"]
         shapes = [tuple(value.shape) for value in values]
         expected = [tuple(variable.shape) for variable in variables]
         if shapes != expected:

@@ -33,7 +33,7 @@ def _by_hand(model, dataset, epochs, rate=0.125):
     for _ in range(epochs):
         for x, y, w in dataset:
             for layer in layers:
-                for state in keras.tree.flatten(layer.states):
+                for state in tf.nest.flatten(layer.states):
                     value = state.numpy()
                     value[x["reset"].numpy()] = 0
                     state.assign(value)
