@@ -225,14 +225,6 @@ def test_saved_with_the_model(form, tmp_path):
     np.testing.assert_allclose(loaded.evaluate(x, y, verbose=0), expected, rtol=1e-6)
 
 
-def test_replicas_count_once():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
-    assert strategy.num_replicas_in_sync == 1
-    with strategy.scope():
-        value = kr.losses.SumOverTime("mse")(NUMBERS, LOGITS)
-    np.testing.assert_allclose(value, SQUARES.sum() / BATCH, rtol=1e-5)
-
-
 @pytest.mark.parametrize(
     "loss", ["nonsense", None, 3, int, kr.losses.SumOverTime("mse"), kr.losses.SumOverTime]
 )
@@ -259,11 +251,10 @@ def test_refuses_wrong_shapes(y, p, weights, text):
 
 
 def test_refuses_a_loss_that_mixes_time_steps():
+    def mixed(y, p):
+        return keras.ops.mean((y - p) ** 2)
+
     with pytest.raises(ValueError, match=r"number for each row and time step.*Received: mixed"):
-
-        def mixed(y, p):
-            return keras.ops.mean((y - p) ** 2)
-
         kr.losses.SumOverTime(mixed)(NUMBERS, LOGITS)
 
 

@@ -14,19 +14,19 @@ class GradientNorms(keras.callbacks.Callback):
 
     n_l = sqrt(Σ_{w of layer l} ‖∂L/∂w‖²), n = sqrt(Σ_l n_l²)
 
-    Names in the logs: `gradient_norm` for n and `gradient_norm/<layer>` for n_l; a recurrent layer counts
-    with its cell, and a layer's path stands for its name where two have the same. The epoch's logs hold
-    means over its steps, for History, CSVLogger, TensorBoard and the progress bar. Put the callback before
-    those that read the logs.
+    Names in the logs: `gradient_norm` for n and `gradient_norm/<layer>` for n_l; a recurrent layer
+    counts with its cell, and a layer's path stands for its name where two have the same. The epoch's
+    logs hold means over its steps, for History, CSVLogger, TensorBoard and the progress bar. Put the
+    callback before those that read the logs.
 
     Norms are those of the gradient of the loss itself: without loss scaling, before clipping and weight
     decay, and with gradient accumulation of every step's own part. Steps that loss scaling skips are not
     counted; an epoch without a step gives NaN. With several replicas they are norms of the sum.
 
-    How: Keras shows callbacks no gradients. While `fit` runs, this one stands before the optimizer's public
-    method `apply`, on this instance only, and adds the norms to a variable within the training step: one
-    more trace at the start of a `fit`, and none after. Class, variables and files of the optimizer stay as
-    they are.
+    How: Keras shows callbacks no gradients. While `fit` runs, this one stands before the optimizer's
+    public method `apply`, on this instance only, and adds the norms to a variable within the training
+    step, which is traced anew when a `fit` begins and not again in it. Class, variables and files of
+    the optimizer stay as they are.
 
     Args:
         every_batch: Whether the logs of every batch hold its norms too (those of the last step with

@@ -11,17 +11,17 @@ from keras_recurrent.training.truncated_bptt import kept_states
 
 
 class BackupAndRestore(keras.callbacks.BackupAndRestore):
-    """Keras's BackupAndRestore, with what it leaves out, so that a resumed `fit` is the uninterrupted one.
+    """Keras's BackupAndRestore and what it leaves out: a resumed `fit` ends like an uninterrupted one.
 
     Keras's callback keeps weights, optimizer and epoch. It forgets the seed generators, so that dropout
-    starts anew with the masks of the first epoch, and the states of stateful layers. Both are
-    kept here, beside Keras's files.
+    starts anew with the masks of the first epoch, and the states of stateful layers. Both are kept
+    here, beside Keras's files. Noise drawn without a seed generator of a layer is not.
 
-    A backup is made at the end of an epoch. The data must be the same in every epoch, or depend on its
-    number: `fit` starts a dataset from its beginning when it resumes, and shuffles arrays (`shuffle=True`)
-    and `dataset.shuffle` in another order than it would have done. With `steps_per_epoch` and a dataset
-    that goes on over the epochs, skip what has been seen: `dataset.skip(steps_per_epoch * epochs_done)`.
-    Other callbacks that count, EarlyStopping say, start to count anew.
+    A backup is made at the end of an epoch. The data must be the same in every epoch: when it resumes,
+    `fit` starts a dataset from its beginning, and shuffled arrays (`shuffle=True`) and `dataset.shuffle`
+    come in another order than they would have. With `steps_per_epoch` and a dataset that goes on over
+    the epochs, skip what has been seen: `dataset.skip(steps_per_epoch * epochs_done)`. Other callbacks
+    that count, EarlyStopping say, start to count anew.
 
     Args:
         backup_dir: Folder for the backup; one for each training.
@@ -84,8 +84,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         path, variables = self._path(epoch), run_variables(self.model)
         if not path.exists():
             raise ValueError(
-                f"The backup in {self.backup_dir!r} holds no seeds and states of epoch {epoch}: it was made "
-                "by another callback. Delete the folder, or go on with keras.callbacks.BackupAndRestore."
+                f"The backup in {self.backup_dir!r} holds no seeds and states of epoch {epoch}: it was "
+                "made by another callback. Delete the folder, or go on with that callback."
             )
         with np.load(path) as file:
             values = [file[name] for name in file.files if name != "iterations"]
@@ -93,8 +93,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         expected = [tuple(variable.shape) for variable in variables]
         if shapes != expected:
             raise ValueError(
-                f"The backup in {self.backup_dir!r} belongs to another model. Expected seeds and states of "
-                f"shapes {expected}. Received: {shapes}"
+                f"The backup in {self.backup_dir!r} belongs to another model. Expected seeds and states "
+                f"of shapes {expected}. Received: {shapes}"
             )
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)

@@ -25,10 +25,9 @@ def windows(inputs: Any, targets: Any = None, *, batch_size: int, window: int) -
         window: Time steps in a window, T of the batches.
 
     Returns:
-        A dataset of one epoch: `({"inputs": x, "reset": reset}, y, weights)`, as `kr.training.TruncatedBPTT`
-        reads it, with `x` and `y` of shape `(batch_size, window, ...)`, `reset` booleans `(batch_size,)`,
-        True where a document starts, and `weights (batch_size, window)`, 0 behind the end of a document.
-        Do not shuffle, filter or batch it: its order carries the state.
+        A dataset of one epoch, `({"inputs": x, "reset": reset}, y, weights)`, for
+        `kr.training.TruncatedBPTT`: `x` and `y (batch_size, window, ...)`, `reset (batch_size,)`,
+        1 where a document starts, else 0, `weights (batch_size, window)`, 0 behind its end. Do not shuffle, filter or batch it: its order carries the state.
 
     Raises:
         ValueError: For sizes that are not positive, empty or unequal documents, fewer steps than rows.
@@ -112,14 +111,17 @@ def _lengths(inputs: list, targets: list) -> list[int]:
 def _parts(steps: int, rows: int) -> list[int]:
     if steps < rows:
         raise ValueError(
-            f"One sequence is cut into a part a row: it needs at least {rows} steps for batch_size={rows}. "
-            f"Received: {steps} steps"
+            f"One sequence is cut into a part a row: it needs at least {rows} steps for "
+            f"batch_size={rows}. Received: {steps} steps"
         )
     return [steps // rows + (row < steps % rows) for row in range(rows)]
 
 
 def _schedule(lengths: list[int], rows: int, window: int):
-    """For every batch and row: where its window starts, how many steps it has, whether to reset."""
+    """For every batch and row: where its window starts, how many steps it has, whether to reset.
+
+    `reset` is no boolean: Keras averages the first batch over the replicas of a strategy.
+    """
     filled: list[list[tuple[int, int, bool]]] = [[] for _ in range(rows)]
     begin = 0
     for length in lengths:
@@ -131,7 +133,7 @@ def _schedule(lengths: list[int], rows: int, window: int):
     for row in filled:
         row += [(0, 0, True)] * (batches - len(row))
     start, valid, reset = (np.array(part) for part in zip(*map(_columns, filled), strict=True))
-    return start.T.astype("int64"), valid.T.astype("int64"), reset.T
+    return start.T.astype("int64"), valid.T.astype("int64"), reset.T.astype("int32")
 
 
 def _columns(row):

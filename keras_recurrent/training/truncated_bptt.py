@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_recurrent.keras_hooks import all_layers
 from keras_recurrent.layers.state import check_batch
 
-_FORM = "{'inputs': what the model reads, 'reset': booleans (batch,)}"
+_FORM = "{'inputs': what the model reads, 'reset': a flag a row, (batch,)}"
 
 
 @keras.saving.register_keras_serializable("keras_recurrent")
@@ -19,10 +19,10 @@ class TruncatedBPTT(keras.Model):
 
     h_k(0) = 0 where row i starts a document, else h_{k-1}(T), without its gradient
 
-    Compile and fit it in place of `model`, with batches of `kr.training.windows`; the weights are those of
-    `model`, which is what you predict with, save and export afterwards. The windows say themselves where
-    documents start, within the graph: epochs start afresh, `steps_per_execution`, `jit_compile` and mixed
-    precision work, and every stateful layer inside the model, stacks and wrappers included, is reset.
+    Compile and fit it in place of `model`, with batches of `kr.training.windows`; the weights are those
+    of `model`, which you save and export afterwards. The windows say themselves where documents start,
+    within the graph: epochs start afresh, `steps_per_execution`, `jit_compile` and mixed precision
+    work, and every stateful layer inside the model, stacks and wrappers included, is reset.
     `evaluate` and `predict`, and so the validation of `fit`, start from zero states and put those of the
     training back.
 
@@ -30,8 +30,8 @@ class TruncatedBPTT(keras.Model):
         model: A model with at least one stateful recurrent layer, all of which go forwards.
 
     Call arguments:
-        inputs: `{"inputs": x, "reset": reset}`: what `model` reads, and booleans `(batch,)`: True sets the
-            row's states to zero before the window.
+        inputs: `{"inputs": x, "reset": reset}`: what `model` reads, and a flag a row, `(batch,)`:
+            1 or True sets the row's states to zero before the window.
         training: Whether the model is in training.
 
     Returns:
@@ -64,7 +64,7 @@ class TruncatedBPTT(keras.Model):
         reset = tf.cast(inputs["reset"], tf.bool)
         if reset.shape.rank != 1:
             raise ValueError(
-                f"'reset' must hold one boolean a row, (batch,). Received: shape {tuple(reset.shape)}"
+                f"'reset' must hold one flag a row, (batch,). Received: shape {tuple(reset.shape)}"
             )
         for layer in stateful_layers(self.model):
             if layer.states is not None:  # before its first call a layer has none
@@ -78,8 +78,8 @@ class TruncatedBPTT(keras.Model):
         in_order = hasattr(x, "element_spec") or not hasattr(tf.nest.flatten(x)[0], "shape")
         if shuffle or (shuffle is None and not in_order):
             raise ValueError(
-                "The order of the batches carries the state: fit a dataset of kr.training.windows, or give "
-                f"shuffle=False with arrays in that order. Received: shuffle={shuffle!r}"
+                "The order of the batches carries the state: fit a dataset of kr.training.windows, or "
+                f"give shuffle=False with arrays in that order. Received: shuffle={shuffle!r}"
             )
         return super().fit(x, y, *args, shuffle=False, **kwargs)
 
@@ -114,19 +114,22 @@ def stateful_layers(model) -> list:
 
 
 def kept_states(model) -> list:
-    """The variables that hold the states between batches; a layer has none before its first call."""
-    return [
-        state for layer in stateful_layers(model) for state in tf.nest.flatten(layer.states or [])
-    ]
+    """The variables that hold the states between batches, of each replica its own.
+
+    A layer has none before its first call.
+    """
+    copies = model.distribute_strategy.experimental_local_results
+    states = tf.nest.flatten([layer.states or [] for layer in stateful_layers(model)])
+    return [copy for state in states for copy in copies(state.value)]
 
 
 @contextmanager
 def states_put_aside(model) -> Iterator[None]:
     """Zero states inside the context, the states of before behind it."""
-    before = [(state, keras.ops.convert_to_numpy(state).copy()) for state in kept_states(model)]
+    before = [(state, state.numpy()) for state in kept_states(model)]
     try:
-        for state, value in before:
-            state.assign(keras.ops.zeros_like(state))
+        for state, _ in before:
+            state.assign(tf.zeros_like(state))
         yield
     finally:
         for state, value in before:
@@ -142,8 +145,8 @@ def _check(layers, model) -> None:
     for layer in layers:
         if layer.go_backwards:
             raise ValueError(
-                "A layer that goes backwards, in kr.Bidirectional too, starts at the end of the sequence "
-                "and cannot carry a state from window to window. Received: the stateful layer "
+                "A layer that goes backwards, in kr.Bidirectional too, starts at the end of the "
+                "sequence and cannot carry a state from window to window. Received: the stateful layer "
                 f"{layer.name!r} with go_backwards=True"
             )
 

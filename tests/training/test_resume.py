@@ -117,8 +117,8 @@ def test_a_backup_that_died_half_way(tmp_path, late_note):
     """Whatever is torn: our file of the next epoch is early, or Keras's note of the epoch late."""
     whole, resumed = _trainer(**NOISE), _trainer(**NOISE)
     whole.fit(DATA, epochs=EPOCHS, verbose=0)
+    callbacks = [kr.training.BackupAndRestore(tmp_path), _stop_in(3)]
     with pytest.raises(_Interrupted):
-        callbacks = [kr.training.BackupAndRestore(tmp_path), _stop_in(3)]
         _trainer(**NOISE).fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
     if late_note:
         (tmp_path / "training_metadata.json").write_text('{"epoch": 2, "batch": 0}')
@@ -132,11 +132,11 @@ def test_a_backup_that_died_half_way(tmp_path, late_note):
 
 
 def test_refuses_backups_of_others(tmp_path):
+    callbacks = [keras.callbacks.BackupAndRestore(str(tmp_path / "keras")), _stop_in(2)]
     with pytest.raises(_Interrupted):
-        callbacks = [keras.callbacks.BackupAndRestore(str(tmp_path / "keras")), _stop_in(2)]
         _trainer().fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
+    callbacks = [kr.training.BackupAndRestore(tmp_path / "keras")]
     with pytest.raises(ValueError, match="made by another callback"):
-        callbacks = [kr.training.BackupAndRestore(tmp_path / "keras")]
         _trainer().fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
 
 

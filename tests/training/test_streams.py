@@ -14,7 +14,7 @@ def _documents(*lengths):
 
 def _rows(dataset):
     """Per row the list of (steps, reset, weights) of its windows."""
-    batches = [(x["inputs"].numpy(), x["reset"].numpy(), w.numpy()) for x, _, w in dataset]
+    batches = [(x["inputs"].numpy(), x["reset"].numpy() > 0, w.numpy()) for x, _, w in dataset]
     return [[(x[i], r[i], w[i]) for x, r, w in batches] for i in range(len(batches[0][1]))]
 
 
@@ -56,7 +56,7 @@ def test_one_sequence_is_cut_into_a_part_a_row(steps):
     dataset = kr.training.windows(sequence, batch_size=4, window=2)
     rows = list(map(_read, _rows(dataset)))
     assert all(len(row) == 1 for row in rows)
-    assert sum((row[0] for row in rows), []) == list(range(steps - 1))
+    assert [step for row in rows for step in row[0]] == list(range(steps - 1))
     assert {len(row[0]) for row in rows} <= {2, 3, 4}
 
 
@@ -69,7 +69,7 @@ def test_several_inputs_and_targets_keep_their_types():
     assert x["inputs"]["ids"] == tf.TensorSpec((2, 4), tf.int32)
     assert x["inputs"]["features"] == tf.TensorSpec((2, 4, 3), tf.float16)
     assert y == (tf.TensorSpec((2, 4, 2), tf.float64), tf.TensorSpec((2, 4), tf.uint8))
-    assert x["reset"] == tf.TensorSpec((2,), tf.bool)
+    assert x["reset"] == tf.TensorSpec((2,), tf.int32)
     assert w == tf.TensorSpec((2, 4), tf.float32)
 
 

@@ -35,7 +35,7 @@ def _by_hand(model, dataset, epochs, rate=0.125):
             for layer in layers:
                 for state in tf.nest.flatten(layer.states):
                     value = state.numpy()
-                    value[x["reset"].numpy()] = 0
+                    value[x["reset"].numpy() == 1] = 0
                     state.assign(value)
             with tf.GradientTape() as tape:
                 error = tf.reduce_mean((model(x["inputs"], training=True) - y) ** 2, -1)
