@@ -27,7 +27,8 @@ def windows(inputs: Any, targets: Any = None, *, batch_size: int, window: int) -
     Returns:
         A dataset of one epoch, `({"inputs": x, "reset": reset}, y, weights)`, for
         `kr.training.TruncatedBPTT`: `x` and `y (batch_size, window, ...)`, `reset (batch_size,)`,
-        1 where a document starts, else 0, `weights (batch_size, window)`, 0 behind its end. Do not shuffle, filter or batch it: its order carries the state.
+        1 where a document starts, else 0, `weights (batch_size, window)`, 0 behind its end. Do not
+        shuffle, filter or batch it: its order carries the state.
 
     Raises:
         ValueError: For sizes that are not positive, empty or unequal documents, fewer steps than rows.
