@@ -18,7 +18,9 @@ class StackedCells(keras.layers.StackedRNNCells):
     def __init__(self, cells, **kwargs):
         if not cells:
             raise ValueError(f"A stack needs at least one cell. Received: cells={cells!r}")
-        super().__init__(list(cells), **kwargs)
+        cells = list(cells)
+        kwargs.setdefault("dtype", getattr(cells[-1], "dtype_policy", None))  # that of the output
+        super().__init__(cells, **kwargs)
 
     @property
     def state_type(self):
