@@ -99,6 +99,12 @@ def several_workers(strategy) -> bool:
     )
 
 
+def values_of_all(strategy, value) -> list:
+    """The number `value` of each worker's every replica."""
+    own = strategy.experimental_distribute_values_from_function(lambda _: tf.reshape(value, [1]))
+    return strategy.gather(own, axis=0).numpy().tolist()
+
+
 def _per_replica(strategy, value):
     return strategy.experimental_distribute_values_from_function(
         lambda context: value if context.replica_id_in_sync_group == 0 else tf.zeros_like(value)

@@ -1,4 +1,4 @@
-"""Arrays for `fit` in an order that all workers agree on."""
+"""Data that all workers agree on: the order of arrays, the length of data sets."""
 
 import inspect
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_recurrent.training.chief import several_workers, value_of_chief
+from keras_recurrent.training.chief import several_workers, value_of_chief, values_of_all
 
 
 def arrays_in_agreed_order(model, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
@@ -38,6 +38,24 @@ def arrays_in_agreed_order(model, args: tuple, kwargs: dict) -> tuple[tuple, dic
     for name in ("y", "sample_weight", "shuffle"):
         given.pop(name, None)
     return (), given
+
+
+def until_all_are_out(model, data):
+    """A data set whose length Keras cannot know better than the workers do together.
+
+    Keras stops after the batches that a data set says it has. Where each worker reads data of its
+    own, that is neither the number of steps, as a worker takes only its part of a global batch at a
+    time, nor the same on all workers.
+    """
+    strategy = model.distribute_strategy
+    if not several_workers(strategy) or not isinstance(data, tf.data.Dataset):
+        return data
+    policies = tf.data.experimental.AutoShardPolicy
+    policy = data.options().experimental_distribute.auto_shard_policy
+    lengths = values_of_all(strategy, data.cardinality())
+    if policy in (policies.OFF, policies.FILE) or len(set(lengths)) > 1:
+        return data.take_while(lambda *_: True)
+    return data
 
 
 def _are_arrays(x) -> bool:

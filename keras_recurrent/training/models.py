@@ -1,14 +1,16 @@
 """Keras models that train on several replicas and workers under plain `fit`."""
 
 import inspect
+import warnings
+from contextlib import contextmanager
 
 import keras
 import tensorflow as tf
 
 from keras_recurrent import keras_hooks
 from keras_recurrent.training import replicas, steps
-from keras_recurrent.training.chief import is_chief
-from keras_recurrent.training.data import arrays_in_agreed_order
+from keras_recurrent.training.chief import is_chief, several_workers
+from keras_recurrent.training.data import arrays_in_agreed_order, until_all_are_out
 from keras_recurrent.training.failure import lost_workers_named
 from keras_recurrent.training.shares import shares_of
 
@@ -83,34 +85,34 @@ class Distributed(keras_hooks.BuiltFromLocalBatch):
             return super().train_step(data)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
-            y_pred = self._outputs(x, training=True)
-            loss = self._share(x, y, y_pred, sample_weight, training=True)
+            y_pred = self._spread_outputs(x, training=True)
+            loss = self._spread_loss(x, y, y_pred, sample_weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         weights = self.trainable_weights
         if weights:
             self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights))
-        self._log_loss(loss)
+        self._spread_log_loss(loss)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def test_step(self, data):
         if not self._is_spread:
             return super().test_step(data)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        y_pred = self._outputs(x, training=False)
-        self._log_loss(self._share(x, y, y_pred, sample_weight, training=False))
+        y_pred = self._spread_outputs(x, training=False)
+        self._spread_log_loss(self._spread_loss(x, y, y_pred, sample_weight, training=False))
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
-    def _outputs(self, x, training: bool):
+    def _spread_outputs(self, x, training: bool):
         if "training" in inspect.signature(self.call).parameters:
             return self(x, training=training)
         return self(x)
 
-    def _share(self, x, y, y_pred, sample_weight, training: bool):
+    def _spread_loss(self, x, y, y_pred, sample_weight, training: bool):
         if "training" in inspect.signature(self.compute_loss).parameters:
             return self.compute_loss(x, y, y_pred, sample_weight, training=training)
         return self.compute_loss(x, y, y_pred, sample_weight)
 
-    def _log_loss(self, share) -> None:
+    def _spread_log_loss(self, share) -> None:
         tracker = next(m for m in self.metrics if m.name == "loss")
         tracker.update_state(replicas.total(share), sample_weight=replicas.rows())
 
@@ -154,19 +156,29 @@ class Distributed(keras_hooks.BuiltFromLocalBatch):
 
     # ------------------------------------------------------------ what users call
 
-    def fit(self, *args, **kwargs):
-        if self._is_spread:
-            args, kwargs = arrays_in_agreed_order(self, args, kwargs)
-        with lost_workers_named(self.distribute_strategy):
-            return super().fit(*args, **kwargs)
+    def fit(self, x=None, *args, **kwargs):
+        with self._spread_call():
+            args, kwargs = arrays_in_agreed_order(self, (x, *args), kwargs)
+            given = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs).arguments
+            given.pop("self")
+            given["x"] = until_all_are_out(self, given.get("x"))
+            given["validation_data"] = until_all_are_out(self, given.get("validation_data"))
+            return super().fit(**given)
 
-    def evaluate(self, *args, **kwargs):
-        with lost_workers_named(self.distribute_strategy):
-            return super().evaluate(*args, **kwargs)
+    def evaluate(self, x=None, *args, **kwargs):
+        with self._spread_call():
+            return super().evaluate(until_all_are_out(self, x), *args, **kwargs)
 
-    def predict(self, *args, **kwargs):
-        with lost_workers_named(self.distribute_strategy):
-            return super().predict(*args, **kwargs)
+    def predict(self, x, *args, **kwargs):
+        with self._spread_call():
+            return super().predict(until_all_are_out(self, x), *args, **kwargs)
+
+    @contextmanager
+    def _spread_call(self):
+        with lost_workers_named(self.distribute_strategy), warnings.catch_warnings():
+            if several_workers(self.distribute_strategy):  # the expected end of unequal shards
+                warnings.filterwarnings("ignore", message="Your input ran out of data")
+            yield
 
     def save(self, *args, **kwargs):
         if is_chief(self.distribute_strategy):
