@@ -33,7 +33,15 @@ def test_the_list_is_sorted_and_whole():
         for name, value in vars(kr).items()
         if not name.startswith("_") and not inspect.ismodule(value)
     }
-    assert public == set(kr.__all__) - {"__version__"}
+    modules = {name for name in kr.__all__ if inspect.ismodule(getattr(kr, name))}
+    assert public == set(kr.__all__) - {"__version__"} - modules
+
+
+@pytest.mark.parametrize("name", kr.training.__all__)
+def test_names_of_training(name):
+    first, *rest = inspect.getdoc(getattr(kr.training, name)).splitlines()
+    assert first.endswith(".")
+    assert not rest or not rest[0]
 
 
 def test_every_public_cell_stands_in_the_registry():

@@ -118,7 +118,9 @@ def send_from_chief(model) -> None:
         return
     variables = [*model.variables, *model.optimizer.variables]
     first = keras_hooks.initial_epoch(model)
-    keras_hooks.set_initial_epoch(model, int(value_of_chief(strategy, tf.constant(first, tf.int64))))
+    keras_hooks.set_initial_epoch(
+        model, int(value_of_chief(strategy, tf.constant(first, tf.int64)))
+    )
     for variable in {id(v): v for v in variables}.values():
         if variable.dtype != "string":
             variable.assign(value_of_chief(strategy, tf.convert_to_tensor(variable)))

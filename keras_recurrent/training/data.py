@@ -35,7 +35,8 @@ def arrays_in_agreed_order(model, args: tuple, kwargs: dict) -> tuple[tuple, dic
     given.setdefault("validation_batch_size", batch)
     seed = int(value_of_chief(model.distribute_strategy, tf.constant(_draw(), tf.int64)))
     given["x"] = _shuffled(_without_none(parts), batch, seed)
-    for name in ("y", "sample_weight", "shuffle"):
+    given["shuffle"] = False  # done
+    for name in ("y", "sample_weight"):
         given.pop(name, None)
     return (), given
 

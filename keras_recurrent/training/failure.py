@@ -9,8 +9,10 @@ import tensorflow as tf
 class WorkerLost(RuntimeError):
     """Another worker of the cluster no longer answers, so that training cannot go on.
 
-    TensorFlow's coordination service notices a silent worker after about ten seconds, a closed
-    connection at once. A cluster cannot be joined again: restart all workers.
+    TensorFlow's coordination service notices a worker that is gone after about ten seconds, a
+    closed connection at once. A worker that lives but no longer takes part is noticed only with
+    `tf.distribute.experimental.CommunicationOptions(timeout_seconds=...)` given to the strategy.
+    A cluster cannot be joined again: restart all workers.
     """
 
 
@@ -31,6 +33,11 @@ def lost_workers_named(strategy) -> Iterator[None]:
     except tf.errors.OpError as error:
         if not _several_workers(strategy) or not _of_the_cluster(error):
             raise
+        if "expected type" in str(error.message):
+            raise WorkerLost(
+                "The workers are out of step: all must make the same calls, with the same model, "
+                f"on data of the same kind. TensorFlow says: {_first_lines(error)}"
+            ) from error
         raise WorkerLost(
             "A worker of the cluster is lost: it has stopped, has been killed or cannot be "
             "reached; its own log says why. This worker cannot go on alone. Restart the program "

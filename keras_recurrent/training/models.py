@@ -90,7 +90,7 @@ class Distributed(keras_hooks.BuiltFromLocalBatch):
             scaled = self.optimizer.scale_loss(loss)
         weights = self.trainable_weights
         if weights:
-            self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights))
+            self.optimizer.apply(tape.gradient(scaled, weights), weights)
         self._spread_log_loss(loss)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 

@@ -1,7 +1,5 @@
 """Two workers against one process on the joint batch."""
 
-import time
-
 import keras
 import numpy as np
 import pytest
@@ -18,6 +16,7 @@ result = {
     "two_outputs": scenarios.two_outputs(strategy),
     "weighted": scenarios.weighted(strategy),
     "empty_parts": scenarios.empty_parts(strategy),
+    "moving_means": scenarios.moving_means(strategy),
     "uneven_shards": scenarios.uneven_shards(strategy, index),
     "shuffled_arrays": scenarios.shuffled_arrays(strategy),
     "saving": scenarios.saving(strategy, folder),
@@ -33,9 +32,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def workers(folder):
-    outcomes = run_workers(folder / "together", TOGETHER, 120)
-    for code, result, output in outcomes:
-        assert code == 0 and result is not None, output
+    outcomes = run_workers(folder / "together", TOGETHER, 400)
+    for code, _, output in outcomes:
+        assert code == 0, output
     return [result for _, result, _ in outcomes]
 
 
@@ -45,7 +44,15 @@ def same(found, wanted, tolerance):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-ALIKE = ["two_outputs", "weighted", "empty_parts", "uneven_shards", "shuffled_arrays", "whole"]
+ALIKE = [
+    "two_outputs",
+    "weighted",
+    "empty_parts",
+    "moving_means",
+    "uneven_shards",
+    "shuffled_arrays",
+    "whole",
+]
 
 
 @pytest.mark.parametrize("name", ALIKE)
@@ -68,8 +75,8 @@ def test_workers_without_an_example(workers):
     found = workers[0]["empty_parts"]
     alone = scenarios.empty_parts(tf.distribute.get_strategy())
     same(found, alone, SAME)
-    assert found["moved"] > 0.01
-    assert found["history"]["twice"] == pytest.approx([2 * v for v in found["history"]["loss"]])
+    assert np.isfinite(workers[0]["moving_means"]["mean"]).all()
+    assert np.abs(workers[0]["moving_means"]["mean"]).max() > 0.01
 
 
 def test_arrays_are_shuffled_alike_and_each_example_seen_once(workers):
@@ -83,7 +90,7 @@ def test_the_chief_alone_writes(workers, folder):
     chief, other = ({p.name for p in (folder / f"together/worker{i}").iterdir()} for i in (0, 1))
     always = {"output.txt", "result.pickle"}
     assert other == always
-    written = {"checkpoint.keras", "model.keras", "model.weights.h5", "logs", "log.csv"}
+    written = {"checkpoint.keras", "model.keras", "model.weights.h5", "log.csv"}
     assert chief == always | written
     assert [w["saving"]["chief"] for w in workers] == [True, False]
     for name in ("model.keras", "checkpoint.keras"):
@@ -100,24 +107,25 @@ def test_a_callback_on_the_chief_can_stop_all(workers):
 def test_a_killed_worker_is_named_and_training_goes_on_exactly(workers, folder):
     backup = folder / "backup"
     program = f"""
-import time
 import keras_recurrent as kr
-start = time.monotonic()
 try:
-    scenarios.interrupted(strategy, {str(backup)!r} + str(index), 1 if index == 1 else None)
+    end = 1 if index == 1 else None
+    scenarios.interrupted(strategy, {str(backup)!r} + str(index), end, folder)
 except kr.training.WorkerLost as error:
-    result = str(error), type(error.__cause__).__name__
+    result = str(error)
 """
-    start = time.monotonic()
-    survivor, killed = run_workers(folder / "killed", program, 60)
+    survivor, killed = run_workers(folder / "killed", program, 200)
     assert killed[0] == 9
     assert survivor[0] == 0, survivor[2]
-    message, _ = survivor[1]
-    assert "Restart the program on all workers" in message and "BackupAndRestore" in message
-    assert time.monotonic() - start < 50
+    message = survivor[1]
+    died = (folder / "killed/worker1/died").stat().st_mtime
+    seconds = (folder / "killed/worker0/result.pickle").stat().st_mtime - died
+    assert "Restart the program on all workers" in message
+    assert "BackupAndRestore" in message
+    assert seconds < 60  # after its loss; TensorFlow misses the heartbeat after about 10
 
     program = f"result = scenarios.interrupted(strategy, {str(backup)!r} + str(index))"
-    outcomes = run_workers(folder / "resumed", program, 60)
+    outcomes = run_workers(folder / "resumed", program, 200)
     for (code, result, output), whole in zip(outcomes, workers, strict=True):
         assert code == 0, output
         assert len(result["history"]["loss"]) == 2  # the first epoch was done
