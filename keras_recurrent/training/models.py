@@ -78,6 +78,14 @@ class Distributed(keras_hooks.BuiltFromLocalBatch):
             config["loss"] = keras.saving.serialize_keras_object(self._given_loss)
         return config
 
+    def compile_from_config(self, config):
+        if type(self).compile is not Distributed.compile:
+            super().compile_from_config(config)
+            return
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
     # ------------------------------------------------------------ one replica's step
 
     def train_step(self, data):
@@ -113,8 +121,10 @@ class Distributed(keras_hooks.BuiltFromLocalBatch):
         return self.compute_loss(x, y, y_pred, sample_weight)
 
     def _spread_log_loss(self, share) -> None:
+        """Every replica notes the joint loss, with its part of all examples as the weight."""
+        loss, examples = replicas.total([share, tf.cast(replicas.rows(), share.dtype)])
         tracker = next(m for m in self.metrics if m.name == "loss")
-        tracker.update_state(replicas.total(share), sample_weight=replicas.rows())
+        tracker.update_state(loss, sample_weight=examples / replicas.count())
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         rows = replicas.rows()

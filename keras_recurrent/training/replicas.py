@@ -66,15 +66,21 @@ def at_least_one_row(data):
     return tf.nest.map_structure(fill, data)
 
 
+def mean(values):
+    """The mean over all replicas of each number of a structure, by examples."""
+    share = tf.cast(rows(), tf.float32)
+    parts = tf.nest.map_structure(
+        lambda v: tf.where(share > 0, tf.cast(v, tf.float32) * share, 0.0), values
+    )
+    sums = total([*tf.nest.flatten(parts), share])
+    return tf.nest.pack_sequence_as(values, [part / sums[-1] for part in sums[:-1]])
+
+
 def average_states(variables) -> None:
     """Set float variables that each replica has moved by itself to their mean, by examples."""
     if not variables or count() == 1:
         return
-    share = tf.cast(rows(), tf.float32)
-    parts = [
-        tf.where(share > 0, tf.cast(v, tf.float32) * share, tf.zeros_like(v, tf.float32))
-        for v in variables
-    ]
-    *sums, examples = total([*parts, share])
-    for variable, value in zip(variables, sums, strict=True):
-        variable.assign(tf.cast(value / examples, variable.dtype))
+    for variable, value in zip(
+        variables, mean(list(map(tf.convert_to_tensor, variables))), strict=True
+    ):
+        variable.assign(tf.cast(value, variable.dtype))

@@ -27,17 +27,18 @@ def over_replicas(model, step: Callable, states: Callable[[], list]) -> Callable
         with replicas.counted(replicas.rows_of(data)):
             outputs = step(replicas.at_least_one_row(data))
             replicas.average_states(states())
-        return outputs
+            return outputs if is_standard(outputs) else replicas.mean(outputs)
 
     def run(data):
         return strategy.run(on_replica, args=(data,))
 
+    def is_standard(outputs) -> bool:
+        return isinstance(outputs, dict) and set(outputs) == set(model.get_metrics_result())
+
     def logs(outputs):
-        joint = model.get_metrics_result()  # reads the sums over all replicas
-        if isinstance(outputs, dict) and set(outputs) == set(joint):
-            return joint
-        mean = tf.distribute.ReduceOp.MEAN
-        return tf.nest.map_structure(lambda v: strategy.reduce(mean, v, axis=None), outputs)
+        if is_standard(outputs):
+            return model.get_metrics_result()  # reads the sums over all replicas
+        return tf.nest.map_structure(lambda v: strategy.experimental_local_results(v)[0], outputs)
 
     def several(iterator):
         outputs = run(iterator.get_next())

@@ -216,13 +216,10 @@ def interrupted(strategy, backup, die_in_epoch=None, folder=None):
             Path(folder, "died").touch()
             os._exit(9)
 
-    callbacks = [
-        kr.training.ChiefOnly(keras.callbacks.BackupAndRestore(backup)),
-        keras.callbacks.LambdaCallback(on_train_batch_end=perhaps_die),
-    ]
-    history = model.fit(
-        x, y[:, 0], 8, 3, shuffle=False, verbose=0, callbacks=callbacks if backup else None
-    )
+    callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=perhaps_die)]
+    if backup:
+        callbacks.append(kr.training.ChiefOnly(keras.callbacks.BackupAndRestore(backup)))
+    history = model.fit(x, y[:, 0], 8, 3, shuffle=False, verbose=0, callbacks=callbacks)
     return ended(model, history, iterations=int(model.optimizer.iterations.numpy()))
 
 

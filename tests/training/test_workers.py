@@ -98,6 +98,7 @@ def test_the_chief_alone_writes(workers, folder):
         same(loaded.get_weights(), workers[0]["saving"]["weights"], 0)
         assert isinstance(loaded, kr.training.Sequential)
         assert loaded.loss == "mse"
+        assert loaded.optimizer.built
 
 
 def test_a_callback_on_the_chief_can_stop_all(workers):
