@@ -110,19 +110,12 @@ def reduce_before_clipping(optimizer) -> None:
             return apply(grads, trainable_variables)
         summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
         grads = [None if g is None else next(summed) for g in grads]
-        with _no_sum(getattr(optimizer, "inner_optimizer", optimizer)):
-            return apply(grads, trainable_variables)
+        return apply(grads, trainable_variables)
 
+    # For good: replicas are traced in threads that take turns, even within one call.
+    innermost = getattr(optimizer, "inner_optimizer", optimizer)
+    innermost._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
     optimizer.apply = reduce_and_apply
-
-
-@contextmanager
-def _no_sum(optimizer) -> Iterator[None]:
-    optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
-    try:
-        yield
-    finally:
-        del optimizer._all_reduce_sum_gradients
 
 
 def moving_states(model) -> list:
