@@ -27,7 +27,8 @@ class Distributed(keras_hooks.BuiltFromLocalBatch):
     * Logs are those of the joint batch and equal on all workers, so that callbacks decide alike.
     * Layer states that training moves (moving means of `BatchNormalization`) are averaged over the
       workers after each step, by examples. Their normalisation uses the worker's own part of
-      the batch; `synchronized=True` makes it the joint batch.
+      the batch; Keras's `synchronized=True` makes it the joint batch where the parts are of one size
+      and not masked.
     * Dropout draws the same masks on each worker, for different examples.
     * A worker without data left takes part with weight 0 until all have none: no example is lost.
     * `predict` gives every worker the outputs for all rows, in order.

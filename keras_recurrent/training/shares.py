@@ -16,7 +16,8 @@ class Share(keras.losses.Loss):
     $$L = \sum_r s_r / \sum_q n_q = \sum_r \frac{s_r}{n_r} \frac{n_r}{\sum_q n_q}$$
 
     and each replica returns its term of the sum. A sum (`reduction="sum"`) needs no weight. A loss
-    class with a `__call__` of its own is taken for the mean over the examples of what it is given.
+    class with a `__call__` of its own is taken for a mean over the rows that no mask hides from end
+    to end, divided by the number of replicas, as Keras's own losses are under a strategy.
     Without replicas the given loss is returned as it is.
     """
 
@@ -30,17 +31,13 @@ class Share(keras.losses.Loss):
         if rows is None or replicas.count() == 1:
             return value
         reduction = getattr(self.given, "reduction", None)
-        standard = type(self.given).__call__ is keras.losses.Loss.__call__
-        if standard and reduction in ("sum", "none", None):
+        if reduction in ("sum", "none", None):
             return tf.where(rows > 0, value, tf.zeros_like(value))
-        if standard:
-            value *= replicas.count()  # Keras has divided by it
-            size = _divisor(y_pred, sample_weight, reduction)
-        else:
-            size = 1.0
-        size = tf.where(rows > 0, size, 0.0) if standard else tf.cast(rows, tf.float32)
+        by_rows = type(self.given).__call__ is not keras.losses.Loss.__call__
+        size = _rows_shown(y_pred) if by_rows else _divisor(y_pred, sample_weight, reduction)
+        size = tf.where(rows > 0, size, 0.0)
         share = tf.math.divide_no_nan(size, replicas.total(size))
-        return value * tf.cast(share, value.dtype)
+        return value * replicas.count() * tf.cast(share, value.dtype)  # Keras has divided by it
 
     def get_config(self):
         return {"given": keras.saving.serialize_keras_object(self.given)}
@@ -68,6 +65,14 @@ def _to_loss(given) -> keras.losses.Loss:
         return loss
     name = given if isinstance(given, str) else getattr(loss, "__name__", type(loss).__name__)
     return keras_hooks.LossFromFunction(loss, name=name)
+
+
+def _rows_shown(y_pred):
+    leaf = tf.nest.flatten(y_pred)[0]
+    mask = keras_hooks.attached_mask(leaf)
+    if mask is None:
+        return tf.cast(tf.shape(leaf)[0], tf.float32)
+    return tf.reduce_sum(tf.cast(tf.reduce_any(tf.cast(mask, tf.bool), axis=-1), tf.float32))
 
 
 def _divisor(y_pred, sample_weight, reduction):

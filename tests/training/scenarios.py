@@ -243,3 +243,51 @@ def saving(strategy, folder):
 class _StopAfterOne(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.model.stop_training = True
+
+
+def refused(strategy) -> list[str]:
+    """What several replicas cannot do, as the errors say."""
+    said = []
+    with strategy.scope():
+        model = kr.training.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+    for options in ({"loss": "mse", "jit_compile": True}, {"loss": "crossentropy"}):
+        try:
+            model.compile("sgd", **options)
+        except ValueError as error:
+            said.append(str(error))
+    return said
+
+
+class SumPerRow(keras.losses.Loss):
+    """Squared errors, summed over the shown steps, averaged over rows with any such step."""
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        shown = tf.cast(y_pred._keras_mask, tf.float32)
+        errors = tf.reduce_sum(tf.square(y_true - y_pred), -1) * shown
+        rows = tf.reduce_sum(tf.reduce_max(shown, 1))
+        return tf.reduce_sum(errors) / rows / tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def own_loss(strategy):
+    """One row of each batch is masked from end to end."""
+    keras.utils.set_random_seed(8)
+    x, y, _ = frames()
+    x[::6] = 0
+    with strategy.scope():
+        layers = [keras.layers.Masking(), kr.SimpleRNN(3, return_sequences=True, engine="loop")]
+        model = kr.training.Sequential(
+            [keras.Input((STEPS, FEATURES)), *layers, keras.layers.Dense(1)]
+        )
+        model.compile(keras.optimizers.SGD(0.02), SumPerRow())
+    return ended(model, model.fit(x, y, 6, shuffle=False, verbose=0))
+
+
+def by_hand(strategy, index=None) -> dict:
+    """`train_on_batch` and `test_on_batch`: each worker gives its own part."""
+    keras.utils.set_random_seed(7)
+    x, y, _ = frames()
+    part = {None: slice(0, 5), 0: slice(0, 2), 1: slice(2, 5)}[index]
+    with strategy.scope():
+        model = small_model()
+    first = model.train_on_batch(x[part], y[part, 0])
+    return ended(model, losses=[float(first), float(model.test_on_batch(x[part], y[part, 0]))])

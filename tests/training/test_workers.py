@@ -19,6 +19,9 @@ result = {
     "moving_means": scenarios.moving_means(strategy),
     "uneven_shards": scenarios.uneven_shards(strategy, index),
     "shuffled_arrays": scenarios.shuffled_arrays(strategy),
+    "own_loss": scenarios.own_loss(strategy),
+    "by_hand": scenarios.by_hand(strategy, index),
+    "refused": scenarios.refused(strategy),
     "saving": scenarios.saving(strategy, folder),
     "whole": scenarios.interrupted(strategy, None),
 }
@@ -60,7 +63,9 @@ def test_the_workers_end_alike(workers, name):
     same(workers[0][name], workers[1][name], 0)
 
 
-@pytest.mark.parametrize("name", ["two_outputs", "uneven_shards", "shuffled_arrays"])
+@pytest.mark.parametrize(
+    "name", ["two_outputs", "uneven_shards", "shuffled_arrays", "by_hand", "own_loss"]
+)
 def test_two_workers_are_one_process_on_the_joint_batch(workers, name):
     alone = getattr(scenarios, name)(tf.distribute.get_strategy())
     same(workers[0][name], alone, SAME)
@@ -84,6 +89,14 @@ def test_arrays_are_shuffled_alike_and_each_example_seen_once(workers):
     seen = workers[0]["shuffled_arrays"]["history"]
     assert seen["total"] == [float(np.sum(2.0 ** rows[:16]))] * 2
     assert seen["val_total"] == [float(np.sum(2.0 ** rows[16:]))] * 2
+
+
+def test_what_several_replicas_cannot_do_is_refused(workers):
+    xla, crossentropy = workers[0]["refused"]
+    assert "jit_compile=True" in xla
+    assert 'engine="compiled"' in xla
+    assert "'crossentropy'" in crossentropy
+    assert "sparse_categorical_crossentropy" in crossentropy
 
 
 def test_the_chief_alone_writes(workers, folder):
