@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_recurrent as kr
+from keras_recurrent import keras_hooks
 
 ROWS, STEPS, WORDS, FEATURES = 21, 5, 11, 3
 
@@ -262,7 +263,8 @@ class SumPerRow(keras.losses.Loss):
     """Squared errors, summed over the shown steps, averaged over rows with any such step."""
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        shown = tf.cast(y_pred._keras_mask, tf.float32)
+        mask = keras_hooks.attached_mask(y_pred)  # none while Keras builds the model
+        shown = tf.ones_like(y_pred[..., 0]) if mask is None else tf.cast(mask, tf.float32)
         errors = tf.reduce_sum(tf.square(y_true - y_pred), -1) * shown
         rows = tf.reduce_sum(tf.reduce_max(shown, 1))
         return tf.reduce_sum(errors) / rows / tf.distribute.get_strategy().num_replicas_in_sync

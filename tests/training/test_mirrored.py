@@ -64,7 +64,7 @@ def trained(tmp_path_factory):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert child.returncode == 0, child.stderr[-3000:]
     return json.loads(file.read_text())
