@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
+import tensorflow as tf
 
 # keras.layers.RNN draws a cell's dropout masks before its loop only for subclasses of this mixin,
 # which Keras does not export. Without it a cell of ours inside keras.layers.RNN would draw a new
@@ -61,3 +62,80 @@ def operation_behind(tensor):
 def lambda_output_shape(layer):
     """A Lambda layer's `output_shape` argument: its config turns a function into bytes."""
     return layer._output_shape
+
+
+# ---------------------------------------------------------------- training on several replicas
+
+# The class of models made of inputs and outputs has no public name.
+_tensor = keras.Input(())
+KerasFunctional = type(keras.Model(_tensor, _tensor))
+
+# Keras's own way from a loss function to a loss object: ranks of targets and outputs adapted.
+LossFromFunction = next(
+    c for c in keras.losses.MeanSquaredError.__mro__ if c.__name__ == "LossFunctionWrapper"
+)
+
+
+class BuiltFromLocalBatch:
+    """Mixin for a model: under a strategy, build it from this worker's part of a batch.
+
+    Keras reduces the first batch over the workers with `strategy.reduce`, which leaves
+    `MultiWorkerMirroredStrategy` with something that is no tensor: keras-team/keras#20585.
+    """
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None and self._distribute_strategy is not None:
+            first = self.distribute_strategy.experimental_local_results
+            _, _, batches = next(iter(iterator))
+            data_batch = tf.nest.map_structure(lambda v: first(v)[0], next(batches))
+            iterator = None
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+
+
+def reduce_before_clipping(optimizer) -> None:
+    """Let the optimizer sum gradients over the replicas first, then clip them or look for overflow.
+
+    Keras clips and looks on each replica and sums after that: another result than one process has,
+    and a replica that skips a step alone leaves the others waiting.
+    """
+    if getattr(optimizer, "_keras_recurrent_reduces", False):
+        return
+    optimizer._keras_recurrent_reduces = True
+    apply = optimizer.apply
+
+    def reduce_and_apply(grads, trainable_variables=None):
+        context = tf.distribute.get_replica_context()
+        present = [g for g in grads if g is not None]
+        if context is None or context.num_replicas_in_sync == 1 or not present:
+            return apply(grads, trainable_variables)
+        summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+        grads = [None if g is None else next(summed) for g in grads]
+        return apply(grads, trainable_variables)
+
+    # For good: replicas are traced in threads that take turns, even within one call.
+    innermost = getattr(optimizer, "inner_optimizer", optimizer)
+    innermost._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+    optimizer.apply = reduce_and_apply
+
+
+def moving_states(model) -> list:
+    """Float variables that training moves without a gradient: no seeds, nothing of frozen layers.
+
+    `non_trainable_variables` also holds the weights of frozen layers.
+    """
+    frozen = {id(v) for layer in all_layers(model) if not layer.trainable for v in layer.variables}
+    return [
+        v
+        for v in model.non_trainable_variables
+        if id(v) not in frozen and keras.backend.is_float_dtype(v.dtype)
+    ]
+
+
+def initial_epoch(model) -> int:
+    """The epoch that a callback has `fit` start from; 0 if none has."""
+    return model._initial_epoch or 0
+
+
+def set_initial_epoch(model, epoch: int) -> None:
+    """Let `fit` start from `epoch`, as `BackupAndRestore` does."""
+    model._initial_epoch = epoch or None

@@ -1,5 +1,7 @@
 """The private places of Keras that the package leans on still are what they were."""
 
+import inspect
+
 import keras
 import numpy as np
 from layers.kit import BATCH, FEATURES, STEPS, UNITS, close, sequences
@@ -79,3 +81,51 @@ def test_kept_states_are_no_weights():
     assert len(layer.states) == 2
     assert len(layer.weights) == len(layer.get_weights()) == 3
     assert all(isinstance(s, keras.Variable) for s in layer.states)
+
+
+def test_the_class_of_models_made_of_a_graph():
+    inputs = keras.Input((2,))
+    assert issubclass(keras_hooks.KerasFunctional, keras.Model)
+    assert keras_hooks.KerasFunctional(inputs, keras.layers.Dense(1)(inputs)).outputs
+
+
+def test_a_loss_from_a_function_is_kerass_own():
+    draw = np.random.default_rng(0)
+    y, y_pred = draw.integers(0, 3, (4, 1)), draw.normal(size=(4, 3))
+    function = keras.losses.sparse_categorical_crossentropy
+    loss = keras_hooks.LossFromFunction(function, name="named")
+    close(loss(y, y_pred), keras.losses.SparseCategoricalCrossentropy()(y, y_pred))
+    assert loss.name == "named"
+
+
+def test_keras_still_builds_and_reduces_in_the_places_that_are_overridden():
+    """What the overrides do is tested with two workers in tests/training."""
+    build = inspect.signature(keras.Model._maybe_symbolic_build).parameters
+    assert list(build) == ["self", "iterator", "data_batch"]
+    assert "_distribute_strategy" in vars(keras.Sequential())
+    for optimizer in (keras.optimizers.SGD(), keras.optimizers.Adam()):
+        assert list(inspect.signature(optimizer._all_reduce_sum_gradients).parameters) == [
+            "grads_and_vars"
+        ]
+    assert keras.optimizers.LossScaleOptimizer(optimizer).inner_optimizer is optimizer
+
+
+def test_states_that_training_moves():
+    frozen, moving = keras.layers.BatchNormalization(), keras.layers.BatchNormalization()
+    dense = keras.layers.Dense(2, trainable=False)
+    model = keras.Sequential([keras.Input((2,)), dense, frozen, keras.layers.Dropout(0.1), moving])
+    frozen.trainable = False
+    found = keras_hooks.moving_states(model)
+    assert {id(v) for v in found} == {id(moving.moving_mean), id(moving.moving_variance)}
+
+
+def test_fit_starts_from_the_epoch_that_a_callback_has_set():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert keras_hooks.initial_epoch(model) == 0
+    set_epoch = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: keras_hooks.set_initial_epoch(model, 2)
+    )
+    history = model.fit(np.ones((2, 1)), np.ones(2), epochs=3, callbacks=[set_epoch], verbose=0)
+    assert history.epoch == [2]
+    assert keras_hooks.initial_epoch(model) == 2

@@ -50,6 +50,13 @@ def test_the_list_is_sorted_and_whole():
     assert public == set(kr.__all__) - {"__version__"} - rooms
 
 
+@pytest.mark.parametrize("name", kr.training.__all__)
+def test_names_of_training(name):
+    first, *rest = inspect.getdoc(getattr(kr.training, name)).splitlines()
+    assert first.endswith(".")
+    assert not rest or not rest[0]
+
+
 def test_every_public_cell_stands_in_the_registry():
     tested = set()
     for case in CASES:
