@@ -66,9 +66,9 @@ def lambda_output_shape(layer):
 
 # ---------------------------------------------------------------- training on several replicas
 
-# The class of models made of inputs and outputs has no public name.
-_tensor = keras.Input(())
-KerasFunctional = type(keras.Model(_tensor, _tensor))
+# The class of models made of inputs and outputs has no public name. Making such a model to look at its
+# type would settle the global dtype policy, before `keras.config.set_floatx` could be called.
+KerasFunctional = next(c for c in keras.Model.__subclasses__() if c.__name__ == "Functional")
 
 # Keras's own way from a loss function to a loss object: ranks of targets and outputs adapted.
 LossFromFunction = next(

@@ -10,6 +10,8 @@ start = time.perf_counter()
 import keras_recurrent
 seconds = time.perf_counter() - start
 import keras_recurrent.export
+keras.config.set_floatx("float64")  # no layer was made on the way, which would settle the policy
+assert keras.config.dtype_policy().name == "float64"
 print(seconds)
 """
 

@@ -80,9 +80,10 @@ class _Engine:
 
             def run(arguments, record, others=others):
                 x, *start = arguments
-                return self._over(programs, [x, *others], start, noise, record)
+                return self._over(programs, [x, *others], start, noise, record), *start[2:]
 
-            result = recomputed(run, (inputs, states, output, weights, values))
+            arguments = inputs, states, output, weights, values
+            result, weights, values = recomputed(run, arguments)
             output, states = result.last_output, result.states
             outputs.append(result.outputs)
         return Result(output, tf.concat(outputs, 0) if self._collect else (), states)

@@ -21,6 +21,9 @@ def segments(timesteps: int) -> list[slice]:
 def recomputed(function: Callable, arguments):
     """`function(arguments, record)`, whose intermediate tensors are computed again for its gradient.
 
+    Weights that all segments use should go from one to the next, as an argument and a result: else
+    their gradients would be kept of each segment and added up at the end.
+
     Args:
         function: Maps a nesting of tensors to a nesting of tensors; with `record=True` a gradient
             will be asked for.
@@ -41,7 +44,10 @@ def recomputed(function: Callable, arguments):
                 again = [tf.identity(tensor) for tensor in flat]
                 tape.watch(again)
                 result = function(tf.nest.pack_sequence_as(arguments, again), record=True)
-            return tape.gradient(tf.nest.flatten(result), again, list(upstream))
+            gradients = tape.gradient(tf.nest.flatten(result), again, list(upstream))
+            # All of this segment is done before the one before it begins, for the same reason.
+            with tf.control_dependencies(gradients):
+                return [tf.identity(gradient) for gradient in gradients]
 
         return tf.nest.flatten(template), gradient
 
