@@ -3,12 +3,13 @@
 Every engine has the signature of `loop.run`. `choose` says which one serves a call, and why.
 """
 
-from keras_recurrent.engines import compiled, loop, portable, unroll
+from keras_recurrent.engines import compiled, cudnn, loop, portable, unroll
 from keras_recurrent.engines.choose import ENGINES, Choice, Facts, choose
 from keras_recurrent.engines.lowering import lowering
 
 RUN = {
     "compiled": compiled.run,
+    "cudnn": cudnn.run,
     "loop": loop.run,
     "unroll": unroll.run,
     "portable": portable.run,

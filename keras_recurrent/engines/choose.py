@@ -5,9 +5,6 @@ from dataclasses import dataclass
 # What a layer's `engine` argument may say.
 ENGINES = ("auto", "loop", "unroll", "compiled", "cudnn")
 
-# Engines of later versions: their names are reserved, asking for one says so.
-_TO_COME = ("cudnn",)
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -18,12 +15,16 @@ class Facts:
         timesteps: Number of time steps, None if it is only known at run time.
         form: The form asked for by an exporter, None in training and prediction.
         own_cell: Whether the cell follows `kr.Cell`; others run in Keras's own loop.
+        gpus: How many GPUs cuDNN could use.
+        against_cudnn: Why cuDNN must not serve this layer, or None: see `cudnn_rules.refusal`.
     """
 
     requested: str = "auto"
     timesteps: int | None = None
     form: str | None = None
     own_cell: bool = True
+    gpus: int = 0
+    against_cudnn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,8 @@ def _exported(facts: Facts) -> Choice:
 
 
 def _requested(facts: Facts) -> Choice:
-    if facts.requested in _TO_COME:
-        raise ValueError(
-            f"engine={facts.requested!r} is not part of this version. Use 'auto', 'compiled', 'loop' "
-            "or 'unroll'."
-        )
+    if facts.requested == "cudnn":
+        return _cudnn(facts)
     if facts.requested == "unroll":
         return _unrolled(facts, "asked for")
     if facts.requested == "compiled" and facts.timesteps == 0:
@@ -78,7 +76,25 @@ def _requested(facts: Facts) -> Choice:
         return Choice(facts.requested, "asked for")
     if facts.timesteps == 1:
         return Choice("unroll", "a single time step needs no loop")
+    if facts.gpus and facts.against_cudnn is None and facts.timesteps != 0:
+        return Choice("cudnn", "there is a GPU, and cuDNN computes what this cell does")
     return Choice("loop", "a loop over time serves every cell, mask and length")
+
+
+def _cudnn(facts: Facts) -> Choice:
+    if facts.against_cudnn is not None:
+        raise ValueError(
+            f"engine='cudnn' cannot serve this layer: {facts.against_cudnn}. Use engine='auto', which "
+            "takes cuDNN wherever it can serve."
+        )
+    if not facts.gpus:
+        raise ValueError(
+            "engine='cudnn' needs an NVIDIA GPU that TensorFlow can see, and there is none: see "
+            "tf.config.get_visible_devices('GPU'). Use engine='auto', which takes cuDNN if there is one."
+        )
+    if facts.timesteps == 0:
+        return Choice("unroll", "there is no time step to run")
+    return Choice("cudnn", "asked for")
 
 
 def _unrolled(facts: Facts, reason: str) -> Choice:
