@@ -35,7 +35,7 @@ def _biases(mode, weights) -> list:
         return [zeros, zeros]
     if mode == "gru":
         return [_in_order(mode, row) for row in tf.unstack(weights.bias)]
-    return [weights.bias, tf.zeros_like(weights.bias)]
+    return [tf.zeros_like(weights.bias), weights.bias]
 
 
 def _in_order(mode, columns):
