@@ -20,9 +20,9 @@ def pytest_configure(config):
         return
     import tensorflow as tf
 
-    from keras_recurrent.engines import cudnn_rules
+    from keras_recurrent.engines import cudnn
 
-    if not cudnn_rules.visible_gpus():
+    if not cudnn.visible_gpus():
         raise pytest.UsageError(
             "--gpu needs an NVIDIA GPU that TensorFlow can see, and there is none: check nvidia-smi, "
             "CUDA_VISIBLE_DEVICES and that tensorflow[and-cuda] is installed (make test-gpu does so)."

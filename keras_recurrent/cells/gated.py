@@ -129,9 +129,13 @@ class GatedCell(Declared, Cell):
             values["recurrent_kernel"] = apply_mask(values["recurrent_kernel"], mask)
         return namedtuple(f"{type(self).__name__}Weights", values)(**values)
 
+    def mask_inputs(self, inputs, noise=None):
+        if noise is None or noise.fixed is None:
+            return inputs
+        return apply_mask(inputs, noise.fixed.inputs)
+
     def project(self, inputs, weights, noise=None):
-        if noise is not None and noise.fixed is not None:
-            inputs = apply_mask(inputs, noise.fixed.inputs)
+        inputs = self.mask_inputs(inputs, noise)
         z = self.bank.project(inputs, weights, self.normalization_groups())
         return z + self.input_bias(weights) if self.use_bias else z
 

@@ -16,7 +16,7 @@ class Facts:
         form: The form asked for by an exporter, None in training and prediction.
         own_cell: Whether the cell follows `kr.Cell`; others run in Keras's own loop.
         gpus: How many GPUs cuDNN could use.
-        against_cudnn: Why cuDNN must not serve this layer, or None: see `cudnn_rules.refusal`.
+        against_cudnn: Why cuDNN must not serve this layer, or None: see `cells.cudnn_rules`.
     """
 
     requested: str = "auto"

@@ -13,14 +13,17 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from keras_recurrent.cells.noise import Noise, apply_mask
-from keras_recurrent.cells.wrapper import inner
-from keras_recurrent.engines import cudnn_blob, cudnn_rules
+from keras_recurrent.engines import cudnn_blob
 from keras_recurrent.engines.result import Result
 from keras_recurrent.engines.valid_steps import Every, Some, valid_steps
 
 # The one place where it is named: tests without a GPU put a model of it here.
 operation = tf.raw_ops.CudnnRNNV3
+
+
+def visible_gpus() -> int:
+    """GPUs that TensorFlow may use through cuDNN; asking does not start them."""
+    return len(tf.config.get_visible_devices("GPU")) if tf.test.is_built_with_cuda() else 0
 
 
 def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Result:
@@ -45,10 +48,10 @@ def run_together(
         noises: Of each cell; only that of the first one may mask inputs.
         bidirectional: Whether every layer runs both ways.
     """
-    kind = cudnn_rules.kind(cells[0])
+    mode = cells[0].cudnn_mode
     dtype = tf.float32 if inputs.dtype == tf.bfloat16 else inputs.dtype
     steps = valid_steps(inputs, mask)
-    inputs = apply_mask(inputs, _input_mask(cells[0], noises[0]))
+    inputs = cells[0].mask_inputs(inputs, noises[0])
     weights = [cell.read_weights(noise) for cell, noise in zip(cells, noises, strict=True)]
     parts = [tf.cast(tf.stack(part), dtype) for part in zip(*states, strict=True)]
     outputs, *final = _differentiable(
@@ -56,11 +59,11 @@ def run_together(
         tf.cast(steps.pack(inputs), dtype),
         parts[0],
         parts[1] if len(parts) == 2 else tf.zeros([], dtype),
-        cudnn_blob.pack(kind.mode, weights, dtype),
+        cudnn_blob.pack(mode, weights, dtype),
         sequence_lengths=steps.lengths,
-        rnn_mode=kind.mode,
+        rnn_mode=mode,
         direction="bidirectional" if bidirectional else "unidirectional",
-        num_proj=kind.projection_units,
+        num_proj=_projection_units(*parts),
         time_major=True,
         # Without effect, as nothing is dropped: keeps calls with a mask from sharing an eager kernel
         # with calls that have none, see `Some.pack`.
@@ -120,8 +123,6 @@ def _call(inputs, is_training: bool, options) -> tuple:
     return tuple(operation(**given, is_training=is_training, **options)[:3])
 
 
-def _input_mask(cell, noise: Noise | None):
-    """The mask of the inputs, from inside any number of `kr.WeightDrop`."""
-    while hasattr(cell, "cell"):
-        cell, noise = cell.cell, inner(noise)
-    return None if noise is None or noise.fixed is None else noise.fixed.inputs
+def _projection_units(h, c=None) -> int:
+    """The width of h where it differs from that of c; 0 without a projection."""
+    return 0 if c is None or h.shape[-1] == c.shape[-1] else h.shape[-1]

@@ -5,10 +5,10 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_recurrent.cells import StackedCells
+from keras_recurrent.cells import StackedCells, cudnn_rules
 from keras_recurrent.cells.contract import Cell
 from keras_recurrent.cells.stacked import follows_contract
-from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn_rules
+from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn
 from keras_recurrent.engines.lowering import active_form
 from keras_recurrent.engines.result import no_output
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
@@ -111,7 +111,7 @@ class RNN(CallArguments, keras.layers.RNN):
 
         A call may fall back to another engine, but none turns to cuDNN if this says no.
         """
-        self._gpus = cudnn_rules.visible_gpus()
+        self._gpus = cudnn.visible_gpus()
         if self._use_cudnn is False:
             self._against_cudnn = "use_cudnn=False rules it out"
         elif self.engine not in ("auto", "cudnn"):

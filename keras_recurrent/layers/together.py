@@ -7,7 +7,8 @@ must be applied before the call) and nothing happens between the layers.
 
 import tensorflow as tf
 
-from keras_recurrent.engines import cudnn, cudnn_rules
+from keras_recurrent.cells import cudnn_rules
+from keras_recurrent.engines import cudnn
 from keras_recurrent.engines.lowering import active_form
 from keras_recurrent.layers.rnn import RNN
 

@@ -8,7 +8,7 @@ import numpy as np
 from oracle import cells as oracle
 
 import keras_recurrent as kr
-from keras_recurrent.engines import cudnn_rules
+from keras_recurrent.cells import cudnn_rules
 
 UNITS = 4
 FEATURES = 3

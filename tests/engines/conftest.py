@@ -1,13 +1,13 @@
 import pytest
 from engines.cudnn_model import Operation
 
-from keras_recurrent.engines import cudnn, cudnn_rules
+from keras_recurrent.engines import cudnn
 
 
 @pytest.fixture
 def gpu(monkeypatch):
     """Layers that are made now believe in a GPU."""
-    monkeypatch.setattr(cudnn_rules, "visible_gpus", lambda: 1)
+    monkeypatch.setattr(cudnn, "visible_gpus", lambda: 1)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from layers.kit import FEATURES, NAMES, STEPS, close, make, sequences
 
 import keras_recurrent as kr
 from keras_recurrent import export
-from keras_recurrent.engines import cudnn_rules
+from keras_recurrent.cells import cudnn_rules
+from keras_recurrent.engines import cudnn
 
 CAN = [
     kr.SimpleRNNCell(4),
@@ -144,7 +145,7 @@ def test_without_a_gpu_xla_stays_possible():
 
 def test_a_call_never_turns_to_it_later(monkeypatch):
     before = [kr.LSTM(4), kr.GRU(4), kr.SimpleRNN(4)]
-    monkeypatch.setattr(cudnn_rules, "visible_gpus", lambda: 1)
+    monkeypatch.setattr(cudnn, "visible_gpus", lambda: 1)
     ruled_out = [
         kr.LSTM(4, recurrent_dropout=0.5),
         kr.LSTM(4, engine="loop"),
@@ -170,4 +171,4 @@ def test_a_call_may_fall_back_later(gpu):
 
 def test_this_machine_is_asked():
     expected = tf.config.get_visible_devices("GPU") if tf.test.is_built_with_cuda() else []
-    assert cudnn_rules.visible_gpus() == len(expected)
+    assert cudnn.visible_gpus() == len(expected)

@@ -8,7 +8,8 @@ from conformance.check import MASKS
 from layers.kit import FEATURES, close, randomize, sequences
 
 import keras_recurrent as kr
-from keras_recurrent.engines import cudnn_blob, cudnn_rules
+from keras_recurrent.cells import cudnn_rules
+from keras_recurrent.engines import cudnn_blob
 
 pytestmark = pytest.mark.gpu
 

@@ -1,4 +1,4 @@
-"""What cuDNN can run: the cells that compute its formulas, and on which machine.
+"""Which cells cuDNN can run: those that compute its formulas.
 
 i, f, o = σ(x W + h R + b_W + b_R), c̃ = tanh(...), h = o * tanh(c), optionally projected      LSTM
 z, r = σ(...), h̃ = tanh(x W + b_W + r * (h R + b_R)), h = z * h + (1 - z) * h̃                GRU
@@ -10,9 +10,7 @@ An option that changes one of these, or acts between two time steps, keeps a cel
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import keras
-import tensorflow as tf
-
+from keras_recurrent.cells.activations import RELU, SIGMOID, TANH
 from keras_recurrent.cells.gated import GatedCell
 from keras_recurrent.cells.gru import GRUCell
 from keras_recurrent.cells.lstm import LSTMCell
@@ -23,11 +21,6 @@ from keras_recurrent.cells.weight_drop import WeightDrop
 from keras_recurrent.cells.zoneout import Zoneout
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-
-# An activation is known by identity; Keras and TensorFlow have a function of their own for each.
-_TANH = (keras.activations.tanh, keras.ops.tanh, tf.tanh)
-_RELU = (keras.activations.relu, keras.ops.relu, tf.nn.relu)
-_SIGMOID = (keras.activations.sigmoid, keras.ops.sigmoid, tf.sigmoid)
 
 _OTHER_CELLS = {
     Residual: "kr.Residual adds the input within each step; a residual kr.Stack adds it afterwards",
@@ -45,11 +38,6 @@ class Kind(NamedTuple):
     dtype: str
 
 
-def visible_gpus() -> int:
-    """GPUs that TensorFlow may use through cuDNN; asking does not start them."""
-    return len(tf.config.get_visible_devices("GPU")) if tf.test.is_built_with_cuda() else 0
-
-
 def gated_cell(cell) -> GatedCell:
     """The cell inside any number of `kr.WeightDrop`."""
     while type(cell) is WeightDrop:
@@ -60,12 +48,8 @@ def gated_cell(cell) -> GatedCell:
 def kind(cell) -> Kind:
     """For a cell that cuDNN can run."""
     cell = gated_cell(cell)
-    if type(cell) is SimpleRNNCell:
-        mode = "rnn_relu" if cell.activation in _RELU else "rnn_tanh"
-    else:
-        mode = "gru" if type(cell) is GRUCell else "lstm"
     projection = getattr(cell, "projection_units", None) or 0
-    return Kind(mode, cell.units, projection, cell.compute_dtype)
+    return Kind(cell.cudnn_mode, cell.units, projection, cell.compute_dtype)
 
 
 def refusal(cell) -> str | None:
@@ -94,11 +78,11 @@ def _differences(cell) -> Iterator[str]:
         yield f"normalization={cell.normalization!r}: cuDNN normalises nothing within a step"
     if any(cell.zoneout_rates()):
         yield f"zoneout={cell.zoneout} keeps parts of the state at each step, which cuDNN does not do"
-    known = (*_TANH, *_RELU) if type(cell) is SimpleRNNCell else _TANH
+    known = (*TANH, *RELU) if type(cell) is SimpleRNNCell else TANH
     if cell.activation not in known:
         names = "tanh or relu" if type(cell) is SimpleRNNCell else "tanh"
         yield f"activation={_name(cell.activation)}: cuDNN has {names} there"
-    if type(cell) is not SimpleRNNCell and cell.recurrent_activation not in _SIGMOID:
+    if type(cell) is not SimpleRNNCell and cell.recurrent_activation not in SIGMOID:
         yield f"recurrent_activation={_name(cell.recurrent_activation)}: cuDNN has sigmoid there"
     if type(cell) is GRUCell and not cell.reset_after:
         yield "reset_after=False: cuDNN lets the reset gate act after the recurrent product"
@@ -113,7 +97,7 @@ def _differences_of_lstm(cell: LSTMCell) -> Iterator[str]:
         yield "relevance_gate=True: cuDNN has the gates i, f and o only"
     if cell.coupled_gates:
         yield "coupled_gates=True: cuDNN has a forget gate of its own"
-    if cell.output_activation is not None and cell.output_activation not in _TANH:
+    if cell.output_activation is not None and cell.output_activation not in TANH:
         yield f"output_activation={_name(cell.output_activation)}: cuDNN has tanh there"
     if cell.cell_clip is not None:
         yield f"cell_clip={cell.cell_clip}: TensorFlow's cuDNN operation has no clip"
