@@ -11,7 +11,7 @@ help:
 	@echo "make test         the test suite"
 	@echo "make test-gpu     the conformance matrix with cuDNN, on a machine with an NVIDIA GPU"
 	@echo "make conformance  every cell x engine x mask x state x direction x dtype"
-	@echo "make bench-train  time of model.fit beside keras.layers"
+	@echo "make bench-train  time of model.fit beside keras.layers and torch.nn, as a report; 20 minutes"
 	@echo "make lint         ruff; make format mends what it can"
 	@echo "make package      build a wheel, install it into an empty environment, import it"
 	@echo "make clean        remove what the other targets made"
@@ -29,8 +29,9 @@ test-gpu: $(VENV)/ready-dev $(VENV)/ready-gpu
 conformance: $(VENV)/ready-dev
 	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --full tests/conformance
 
-bench-train: $(VENV)/ready-dev
-	$(RUN) benchmarks/training.py
+# ARGS="--quick" for a look of a minute or so; --help lists the rest.
+bench-train: $(VENV)/ready-bench
+	$(RUN) benchmarks/training.py $(ARGS)
 
 lint: $(VENV)/ready-dev
 	$(RUN) -m ruff check .

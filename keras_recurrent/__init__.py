@@ -8,6 +8,7 @@ if _keras.backend.backend() != "tensorflow":
         f"importing keras. Received: backend {_keras.backend.backend()!r}"
     )
 
+from keras_recurrent import losses, training
 from keras_recurrent.cells import (
     Cell,
     GatedCell,
@@ -47,4 +48,6 @@ __all__ = [
     "WeightDrop",
     "Zoneout",
     "__version__",
+    "losses",
+    "training",
 ]

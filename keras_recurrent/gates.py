@@ -109,24 +109,26 @@ class GateBank:
         """All gates but these, in order."""
         return tuple(g for g in self.gates if g not in gates)
 
-    def project(self, inputs, weights, groups: Sequence[Sequence[str]] = ()):
-        """x W for every gate: `(..., D) -> (..., width)`; each group is normalised by itself."""
-        result = _matmul(inputs, weights.kernel)
+    def project(self, inputs, weights, groups: Sequence[Sequence[str]] = (), bias=None):
+        """x W + bias for every gate: `(..., D) -> (..., width)`; groups are normalised apart."""
         if self.normalization is None:
-            return result
+            return _matmul(inputs, weights.kernel, bias)
+        result = _matmul(inputs, weights.kernel)
         parts = [
             self._normalize(self.take(result, group), weights.kernel_gain, group)
             for group in (groups or [self.gates])
         ]
-        return tf.concat(parts, -1) if len(parts) > 1 else parts[0]
+        result = tf.concat(parts, -1) if len(parts) > 1 else parts[0]
+        return result if bias is None else result + bias
 
-    def recurrent(self, h, weights, gates: Sequence[str] | None = None):
-        """h U for the named gates (all of them by default), in the order of the bank."""
+    def recurrent(self, h, weights, gates: Sequence[str] | None = None, bias=None):
+        """h U + bias for the named gates (all of them by default), in the order of the bank."""
         gates = self.gates if gates is None else gates
-        result = product(h, self.take(weights.recurrent_kernel, gates))
+        kernel = self.take(weights.recurrent_kernel, gates)
         if self.normalization is None:
-            return result
-        return self._normalize(result, weights.recurrent_gain, gates)
+            return product(h, kernel, bias)
+        result = self._normalize(product(h, kernel), weights.recurrent_gain, gates)
+        return result if bias is None else result + bias
 
     def split(self, values, gates: Sequence[str] | None = None) -> list:
         """Cut the columns of the named gates (all of them by default) into one tensor a gate."""
@@ -161,11 +163,11 @@ def layer_norm(values):
     return tf.cast(centred * tf.math.rsqrt(variance + NORM_EPSILON), values.dtype)
 
 
-def _matmul(inputs, kernel):
-    """`(..., D) x (D, N)` as one plain matrix product over all leading axes."""
+def _matmul(inputs, kernel, bias=None):
+    """`(..., D) x (D, N)`, plus `bias (N,)`, as one plain matrix product over all leading axes."""
     if len(inputs.shape) == 2:
-        return tf.matmul(inputs, kernel)
-    flat = tf.matmul(tf.reshape(inputs, [-1, kernel.shape[0]]), kernel)
+        return _affine(inputs, kernel, bias)
+    flat = _affine(tf.reshape(inputs, [-1, kernel.shape[0]]), kernel, bias)
     static = [*inputs.shape[:-1], kernel.shape[1]]
     if static.count(None) <= 1:
         shape = [-1 if size is None else size for size in static]
@@ -174,3 +176,9 @@ def _matmul(inputs, kernel):
             return tf.reshape(flat, shape)
     dynamic = tf.concat([tf.shape(inputs)[:-1], [kernel.shape[1]]], 0)
     return tf.ensure_shape(tf.reshape(flat, dynamic), static)
+
+
+def _affine(inputs, kernel, bias):
+    """TensorFlow adds this kind of bias within the product; its gradient is quicker than a sum's."""
+    result = tf.matmul(inputs, kernel)
+    return result if bias is None else tf.nn.bias_add(result, bias)

@@ -14,15 +14,20 @@ import tensorflow as tf
 _active: ContextVar[Callable | None] = ContextVar("keras_recurrent_products", default=None)
 
 
-def product(values, kernel):
-    """`values (batch, n)` times `kernel (n, m)`."""
+def product(values, kernel, bias=None):
+    """`values (batch, n)` times `kernel (n, m)`, plus `bias (m,)`; both the same at every step."""
     taking_part = _active.get()
-    return tf.matmul(values, kernel) if taking_part is None else taking_part(values, kernel)
+    return (multiply if taking_part is None else taking_part)(values, kernel, bias)
+
+
+def multiply(values, kernel, bias):
+    result = tf.matmul(values, kernel)
+    return result if bias is None else result + bias
 
 
 @contextmanager
 def taking_part(hook: Callable) -> Iterator[Callable]:
-    """Hand every product inside to `hook(values, kernel)`."""
+    """Hand every product inside to `hook(values, kernel, bias)`."""
     token = _active.set(hook)
     try:
         yield hook
@@ -31,42 +36,53 @@ def taking_part(hook: Callable) -> Iterator[Callable]:
 
 
 class Record:
-    """Multiplies, and keeps the results in order."""
+    """Multiplies, and keeps everything in order.
+
+    Attributes:
+        kernels: The right sides of the products.
+        biases: What was added, or None.
+        results: The results.
+    """
 
     def __init__(self):
+        self.kernels: list = []
+        self.biases: list = []
         self.results: list = []
 
-    def __call__(self, values, kernel):
-        self.results.append(tf.matmul(values, kernel))
+    def __call__(self, values, kernel, bias):
+        self.kernels.append(kernel)
+        self.biases.append(bias)
+        self.results.append(multiply(values, kernel, bias))
         return self.results[-1]
 
 
 class Replay:
     """Gives recorded results instead of multiplying, and keeps what the weight gradients need.
 
+    Kernels are given transposed: turned over once, not at every step. Gradients stop at kernel and
+    bias, whose own come from `inputs` and `gradients`.
+
     Attributes:
         inputs: The left sides of the products.
-        kernels: Their right sides.
         gradients: What reaches each product in the backward pass; None if nothing does.
     """
 
-    def __init__(self, results):
+    def __init__(self, results, transposed_kernels):
         self._results = list(results)
+        self._transposed = list(transposed_kernels)
         self.inputs: list = []
-        self.kernels: list = []
         self.gradients: list = []
 
-    def __call__(self, values, kernel):
+    def __call__(self, values, kernel, bias):
         place = len(self.inputs)
         self.inputs.append(values)
-        self.kernels.append(kernel)
         self.gradients.append(None)
 
         @tf.custom_gradient
         def replay(values):
             def gradient(upstream):
                 self.gradients[place] = upstream
-                return tf.matmul(upstream, kernel, transpose_b=True)
+                return tf.matmul(upstream, self._transposed[place])
 
             return tf.identity(self._results[place]), gradient
 

@@ -26,6 +26,18 @@ def test_public_names(name):
     assert not rest or not rest[0]
 
 
+@pytest.mark.parametrize(
+    "value", [kr.losses.SumOverTime, *map(vars(kr.training).get, kr.training.__all__)]
+)
+def test_public_names_of_rooms(value):
+    first, *rest = inspect.getdoc(value).splitlines()
+    assert first.endswith(".")
+    assert not rest[0]
+    if issubclass(type(value), type) and not issubclass(value, keras.callbacks.Callback):
+        registered = keras.saving.get_registered_name(value)
+        assert registered == f"keras_recurrent>{value.__name__}"
+
+
 def test_the_list_is_sorted_and_whole():
     assert len(set(kr.__all__)) == len(kr.__all__)
     public = {
@@ -33,7 +45,9 @@ def test_the_list_is_sorted_and_whole():
         for name, value in vars(kr).items()
         if not name.startswith("_") and not inspect.ismodule(value)
     }
-    assert public == set(kr.__all__) - {"__version__"}
+    rooms = {name for name in kr.__all__ if inspect.ismodule(getattr(kr, name))}
+    assert rooms == {"losses", "training"}
+    assert public == set(kr.__all__) - {"__version__"} - rooms
 
 
 def test_every_public_cell_stands_in_the_registry():

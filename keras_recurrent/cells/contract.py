@@ -99,4 +99,4 @@ class Cell(FiniteWeights, keras.layers.Layer, DropoutRNNCell):
         noise = noise.at(lambda row: row[0])
         if self._keras_rnn_noise is None:
             return noise
-        return Noise(self._keras_rnn_noise.fixed, noise.steps)
+        return self._keras_rnn_noise._replace(steps=noise.steps)

@@ -17,7 +17,6 @@ class FixedMasks(NamedTuple):
 
     inputs: Any = None
     recurrent: Any = None
-    recurrent_kernel: Any = None
 
 
 class GatedCell(Declared, Cell):
@@ -124,9 +123,9 @@ class GatedCell(Declared, Cell):
         values = {
             n: keras.ops.cast(getattr(self, n), self.compute_dtype) for n in self._step_weights
         }
-        if noise is not None and noise.fixed is not None:
-            mask = noise.fixed.recurrent_kernel
-            values["recurrent_kernel"] = apply_mask(values["recurrent_kernel"], mask)
+        if noise is not None:
+            kernel = values["recurrent_kernel"]
+            values["recurrent_kernel"] = apply_mask(kernel, noise.weights)
         return namedtuple(f"{type(self).__name__}Weights", values)(**values)
 
     def mask_inputs(self, inputs, noise=None):
@@ -136,8 +135,8 @@ class GatedCell(Declared, Cell):
 
     def project(self, inputs, weights, noise=None):
         inputs = self.mask_inputs(inputs, noise)
-        z = self.bank.project(inputs, weights, self.normalization_groups())
-        return z + self.input_bias(weights) if self.use_bias else z
+        bias = self.input_bias(weights) if self.use_bias else None
+        return self.bank.project(inputs, weights, self.normalization_groups(), bias)
 
     def normalization_groups(self) -> list[tuple[str, ...]]:
         """Gates whose input parts are normalised together."""
@@ -146,9 +145,9 @@ class GatedCell(Declared, Cell):
     def input_bias(self, weights):
         return weights.bias
 
-    def recurrent(self, h, weights, noise=None, gates=None):
-        """h(t-1) U for the named gates (default all), h dropped out in training."""
-        return self.bank.recurrent(self.drop_recurrent(h, noise), weights, gates)
+    def recurrent(self, h, weights, noise=None, gates=None, bias=None):
+        """h(t-1) U + bias for the named gates (default all), h dropped out in training."""
+        return self.bank.recurrent(self.drop_recurrent(h, noise), weights, gates, bias)
 
     def drop_recurrent(self, h, noise):
         if noise is None or noise.fixed is None:
@@ -161,15 +160,15 @@ class GatedCell(Declared, Cell):
         fixed = FixedMasks(
             self._drop_mask((batch, self.kernel.shape[0]), self.dropout),
             self._drop_mask((batch, self.recurrent_width), self.recurrent_dropout),
-            self._drop_mask(self.recurrent_kernel.shape, self.weight_dropout),
         )
+        weights = self._drop_mask(self.recurrent_kernel.shape, self.weight_dropout)
         steps = [
             hold_mask((timesteps, batch, size), rate, self.seed_generator, self.compute_dtype)
             for rate, size in zip(self.zoneout_rates(), self._state_sizes(), strict=False)
         ]
-        if not any(m is not None for m in [*fixed, *steps]):
+        if not any(m is not None for m in [*fixed, *steps, weights]):
             return None
-        return Noise(fixed, self.state_type(*steps) if steps else None)
+        return Noise(fixed, self.state_type(*steps) if steps else None, weights)
 
     def _drop_mask(self, shape, rate):
         return drop_mask(shape, rate, self.seed_generator, self.compute_dtype)

@@ -64,8 +64,6 @@ class GRUCell(GatedCell):
 
     def _after(self, z, h, weights, noise):
         inner = self._recurrent_of_all(h, weights, noise)
-        if self.use_bias:
-            inner = inner + weights.bias[1]
         x_z, x_r, x_h = self.bank.split(z)
         h_z, h_r, h_h = self.bank.split(inner)
         keep = self.recurrent_activation(x_z + h_z)
@@ -81,7 +79,10 @@ class GRUCell(GatedCell):
         return self.activation(x_h + inner), keep
 
     def _recurrent_of_all(self, h, weights, noise):
+        bias = weights.bias[1] if self.use_bias else None
         if self.normalization is None:
-            return self.recurrent(h, weights, noise)
+            return self.recurrent(h, weights, noise, bias=bias)
         groups = self.normalization_groups()
-        return keras.ops.concatenate([self.recurrent(h, weights, noise, g) for g in groups], -1)
+        parts = [self.recurrent(h, weights, noise, group) for group in groups]
+        inner = keras.ops.concatenate(parts, -1)
+        return inner if bias is None else inner + bias

@@ -13,17 +13,19 @@ class Noise(NamedTuple):
     """Random masks of one sequence (or, inside a step, of one time step).
 
     Attributes:
-        fixed: Masks that hold for every step.
+        fixed: Masks `(batch, ...)` that hold for every step.
         steps: Masks with time first, `(T, batch, ...)`; in a step, that step's `(batch, ...)`.
+        weights: Masks of weights, the same for all rows and steps.
     """
 
     fixed: Any = None
     steps: Any = None
+    weights: Any = None
 
     def at(self, read) -> "Noise":
         """Apply `read` to every mask of `steps`, to take one row or to prepare for it."""
         steps = tf.nest.map_structure(lambda m: None if m is None else read(m), self.steps)
-        return Noise(self.fixed, steps)
+        return self._replace(steps=steps)
 
 
 def drop_mask(shape, rate: float, seed_generator, dtype):

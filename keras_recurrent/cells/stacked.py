@@ -18,7 +18,9 @@ class StackedCells(keras.layers.StackedRNNCells):
     def __init__(self, cells, **kwargs):
         if not cells:
             raise ValueError(f"A stack needs at least one cell. Received: cells={cells!r}")
-        super().__init__(list(cells), **kwargs)
+        cells = list(cells)
+        kwargs.setdefault("dtype", getattr(cells[-1], "dtype_policy", None))  # that of the output
+        super().__init__(cells, **kwargs)
 
     @property
     def state_type(self):
@@ -49,15 +51,13 @@ class StackedCells(keras.layers.StackedRNNCells):
         if all(part is None for part in parts):
             return None
         parts = [part or Noise() for part in parts]
-        return Noise(tuple(p.fixed for p in parts), tuple(p.steps for p in parts))
+        return Noise(*zip(*parts, strict=True))
 
     def _split(self, noise):
         if noise is None:
             return [None] * len(self.cells)
-        return [
-            None if fixed is None and steps is None else Noise(fixed, steps)
-            for fixed, steps in zip(*noise, strict=True)
-        ]
+        parts = [Noise(*part) for part in zip(*noise, strict=True)]
+        return [None if all(field is None for field in part) else part for part in parts]
 
 
 def _as_read_by(cell, inputs):

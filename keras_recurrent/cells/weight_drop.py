@@ -1,6 +1,6 @@
 import keras
 
-from keras_recurrent.cells.noise import drop_mask
+from keras_recurrent.cells.noise import Noise, drop_mask
 from keras_recurrent.cells.wrapper import CellWrapper, nest
 from keras_recurrent.options import check_rate, check_seed
 
@@ -30,9 +30,9 @@ class WeightDrop(CellWrapper):
                 "WeightDrop needs a cell with a weight `recurrent_kernel`. Received: "
                 f"{type(self.cell).__name__} with weights {getattr(weights, '_fields', weights)}"
             )
-        if noise is None or noise.fixed.own is None:
+        if noise is None or noise.weights.own is None:
             return weights
-        return weights._replace(recurrent_kernel=weights.recurrent_kernel * noise.fixed.own)
+        return weights._replace(recurrent_kernel=weights.recurrent_kernel * noise.weights.own)
 
     def draw(self, batch, timesteps, training=False):
         noise = self.cell.draw(batch, timesteps, training)
@@ -40,7 +40,7 @@ class WeightDrop(CellWrapper):
             return nest(noise)
         shape = self.read_weights().recurrent_kernel.shape
         mask = drop_mask(shape, self.rate, self.seed_generator, self.compute_dtype)
-        return nest(noise, fixed=mask)
+        return nest(noise, Noise(weights=mask))
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

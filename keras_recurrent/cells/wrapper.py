@@ -70,14 +70,13 @@ class Nested(NamedTuple):
     own: Any
 
 
-def nest(noise: Noise | None, fixed: Any = None, steps: Any = None) -> Noise | None:
-    """Join the noise of the cell inside and the wrapper's own; None if both are empty."""
-    if noise is None and fixed is None and steps is None:
+def nest(noise: Noise | None, own: Noise | None = None) -> Noise | None:
+    """Join the noise of the cell inside and the wrapper's own; None if there is none."""
+    if noise is None and own is None:
         return None
-    noise = noise or Noise()
-    return Noise(Nested(noise.fixed, fixed), Nested(noise.steps, steps))
+    return Noise(*map(Nested, noise or Noise(), own or Noise()))
 
 
 def inner(noise: Noise | None) -> Noise | None:
     """The part of a wrapper's noise that belongs to the cell inside."""
-    return None if noise is None else Noise(noise.fixed.inner, noise.steps.inner)
+    return None if noise is None else Noise(*(part.inner for part in noise))

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_recurrent.cells.noise import hold_mask, zone_out
+from keras_recurrent.cells.noise import Noise, hold_mask, zone_out
 from keras_recurrent.cells.wrapper import CellWrapper, inner, nest
 from keras_recurrent.options import check_rate, check_seed
 
@@ -52,7 +52,7 @@ class Zoneout(CellWrapper):
             hold_mask((timesteps, batch, size), rate, self.seed_generator, self.compute_dtype)
             for rate, size in zip(self._rates(), sizes, strict=True)
         ]
-        return nest(noise, steps=self.state_type(*masks))
+        return nest(noise, Noise(steps=self.state_type(*masks)))
 
     def step(self, z, states, weights, noise=None):
         output, new = self.cell.step(z, states, weights, inner(noise))

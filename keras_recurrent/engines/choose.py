@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 # What a layer's `engine` argument may say.
-ENGINES = ("auto", "loop", "unroll", "compiled", "cudnn")
+ENGINES = ("auto", "loop", "unroll", "compiled", "recomputed", "cudnn")
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class Facts:
         timesteps: Number of time steps, None if it is only known at run time.
         form: The form asked for by an exporter, None in training and prediction.
         own_cell: Whether the cell follows `kr.Cell`; others run in Keras's own loop.
+        traced: Whether the call becomes part of a graph, as in `fit` and `predict`.
+        xla_refusal: What XLA says against the cell; None if nothing, or if it was not asked.
         gpus: How many GPUs cuDNN could use.
         against_cudnn: Why cuDNN must not serve this layer, or None: see `cells.cudnn_rules`.
     """
@@ -23,6 +25,8 @@ class Facts:
     timesteps: int | None = None
     form: str | None = None
     own_cell: bool = True
+    traced: bool = True
+    xla_refusal: str | None = None
     gpus: int = 0
     against_cudnn: str | None = None
 
@@ -70,15 +74,41 @@ def _requested(facts: Facts) -> Choice:
         return _cudnn(facts)
     if facts.requested == "unroll":
         return _unrolled(facts, "asked for")
-    if facts.requested == "compiled" and facts.timesteps == 0:
-        return Choice("unroll", "there is no time step to compile")
-    if facts.requested in ("compiled", "loop"):
-        return Choice(facts.requested, "asked for")
-    if facts.timesteps == 1:
-        return Choice("unroll", "a single time step needs no loop")
-    if facts.gpus and facts.against_cudnn is None and facts.timesteps != 0:
+    if facts.requested in ("compiled", "recomputed"):
+        return _compiled(facts)
+    if facts.requested == "loop":
+        return Choice("loop", "asked for")
+    if facts.timesteps in (0, 1):
+        return Choice("unroll", "a single time step, or none, needs no loop")
+    if facts.gpus and facts.against_cudnn is None:
         return Choice("cudnn", "there is a GPU, and cuDNN computes what this cell does")
-    return Choice("loop", "a loop over time serves every cell, mask and length")
+    return _compiled_or_loop(facts)
+
+
+def _compiled(facts: Facts) -> Choice:
+    if facts.xla_refusal is not None:
+        raise ValueError(f"{facts.xla_refusal} Use engine='auto' or 'loop'.")
+    if facts.timesteps == 0:
+        return Choice("unroll", "there is no time step to compile")
+    if facts.requested == "recomputed":
+        _need_timesteps(facts, "The engine 'recomputed' cuts the sequence into segments and")
+    return Choice(facts.requested, "asked for")
+
+
+def _compiled_or_loop(facts: Facts) -> Choice:
+    if facts.timesteps is None:
+        return Choice(
+            "loop",
+            "the number of time steps is not known beforehand, and 'compiled' would compile anew for "
+            "each. Give it in the input's shape (lengths in a few buckets), or ask for 'compiled'",
+        )
+    if not facts.traced:
+        return Choice("loop", "an eager call is not worth compiling for; fit and predict are")
+    if facts.xla_refusal is not None:
+        return Choice("loop", facts.xla_refusal)
+    return Choice(
+        "compiled", "the number of time steps is known, so XLA compiles the loop over time"
+    )
 
 
 def _cudnn(facts: Facts) -> Choice:
@@ -98,9 +128,13 @@ def _cudnn(facts: Facts) -> Choice:
 
 
 def _unrolled(facts: Facts, reason: str) -> Choice:
+    _need_timesteps(facts, "Unrolling")
+    return Choice("unroll", reason)
+
+
+def _need_timesteps(facts: Facts, who: str) -> None:
     if facts.timesteps is None:
         raise ValueError(
-            "Unrolling needs a number of time steps that is known beforehand. Give it in the input's "
+            f"{who} needs a number of time steps that is known beforehand. Give it in the input's "
             "shape, such as keras.Input((100, 6)), or use engine='loop'. Received: timesteps=None"
         )
-    return Choice("unroll", reason)

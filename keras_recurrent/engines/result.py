@@ -53,3 +53,8 @@ def column(mask):
 def length_of(tensor, axis: int):
     """An axis's size as a number if it is known, else as a tensor."""
     return tensor.shape[axis] if tensor.shape[axis] is not None else tf.shape(tensor)[axis]
+
+
+def each(function, tensors):
+    """`function` of every tensor in a nesting that may hold None."""
+    return tf.nest.map_structure(lambda t: None if t is None else function(t), tensors)

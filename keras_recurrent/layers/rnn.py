@@ -1,6 +1,6 @@
 """`RNN`: any cell, run over time."""
 
-import dataclasses
+from dataclasses import replace
 
 import keras
 import tensorflow as tf
@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_recurrent.cells import StackedCells, cudnn_rules
 from keras_recurrent.cells.contract import Cell
 from keras_recurrent.cells.stacked import follows_contract
-from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn
+from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn, xla_refusal
 from keras_recurrent.engines.lowering import active_form
 from keras_recurrent.engines.result import no_output
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
@@ -41,12 +41,16 @@ class RNN(CallArguments, keras.layers.RNN):
             output (zeros before its first valid step).
         engine: "auto", "loop" (any case), "unroll" (a copy of the step for each time step; for few
             steps), "compiled" (XLA, forward and backward; compiles anew for each T and batch size;
-            no second derivatives) or "cudnn" (NVIDIA's kernels on a GPU, with masks of any kind;
-            LSTM, GRU with `reset_after` and SimpleRNN with tanh or relu, `dropout`, weight dropout and
-            projection included; no second derivatives). "auto" takes cuDNN where it can serve and a
-            GPU was visible when the layer was made; such a layer has `supports_jit=False`, so that
-            `compile(jit_compile="auto")` leaves XLA off. An exported model never holds it.
-            `explain_engine` says which one a shape gets.
+            no second derivatives), "recomputed" (compiled too, and saves memory in training: of every
+            step the others keep what the pass back needs, which is z, the states and the results of the
+            recurrent products, an LSTM 10 numbers a unit; this one of about 2√T steps, for a second
+            pass forward) or "cudnn" (NVIDIA's kernels on a GPU, with masks of any kind; LSTM, GRU with
+            `reset_after` and SimpleRNN with tanh or relu, `dropout`, weight dropout and projection
+            included; no second derivatives; an exported model never holds it). "auto" takes cuDNN where
+            it can serve and a GPU was visible when the layer was made; such a layer has
+            `supports_jit=False`, so that `compile(jit_compile="auto")` leaves XLA off. Elsewhere "auto"
+            compiles in `fit`, `predict` and other graphs if T is known from the input's shape and XLA
+            can compile the cell. `explain_engine` says which one a shape gets.
 
     Call arguments:
         sequences: `(batch, T, features)`, or a ragged tensor with ragged T.
@@ -148,7 +152,7 @@ class RNN(CallArguments, keras.layers.RNN):
 
     def _refuse_what_no_machine_runs(self, timesteps) -> None:
         """Leaves out that this one may lack a GPU: it can still load, show and export the model."""
-        choose(dataclasses.replace(self._facts(timesteps), gpus=1))
+        self._choose(timesteps, gpus=1)
 
     def check_call(self, shape, initial_state) -> None:
         self._refuse_what_no_machine_runs(shape[1])
@@ -222,7 +226,7 @@ class RNN(CallArguments, keras.layers.RNN):
 
     def _run_cell(self, sequences, states, valid, training):
         inputs, valid = self.time_first(sequences, valid)
-        choice = self._choose(sequences.shape[1], active_form())
+        choice = self._choose(sequences.shape[1], active_form(), not tf.executing_eagerly())
         size = tf.shape(inputs)
         noise = self.cell.draw(size[1], size[0], training)
         result = RUN[choice.engine](
@@ -245,14 +249,23 @@ class RNN(CallArguments, keras.layers.RNN):
         with keras_dropout_masks(self, sequences[:, 0], list(states)):
             return super().inner_loop(sequences, list(states), mask=valid, training=training)
 
-    def _choose(self, timesteps: int | None, form: str | None = None) -> Choice:
-        return choose(self._facts(timesteps, form))
-
-    def _facts(self, timesteps: int | None, form: str | None = None) -> Facts:
-        # The cell is asked again: someone may have set its recurrent_dropout since.
-        against = self._against_cudnn or cudnn_rules.refusal(self.cell)
-        own = follows_contract(self.cell)
-        return Facts(self.engine, timesteps, form, own, self._gpus, against)
+    def _choose(
+        self, timesteps: int | None, form: str | None = None, traced=True, gpus: int | None = None
+    ) -> Choice:
+        facts = Facts(
+            self.engine,
+            timesteps,
+            form,
+            follows_contract(self.cell),
+            traced,
+            gpus=self._gpus if gpus is None else gpus,
+            # The cell is asked again: someone may have set its recurrent_dropout since.
+            against_cudnn=self._against_cudnn or cudnn_rules.refusal(self.cell),
+        )
+        choice = choose(facts)
+        if choice.engine not in ("compiled", "recomputed") or not self.built:
+            return choice
+        return choose(replace(facts, xla_refusal=xla_refusal(self.cell, self.input_spec.axes[-1])))
 
     def explain_engine(self, input_shape=None) -> Choice:
         """The engine that sequences of this shape get, and why.

@@ -118,7 +118,7 @@ def test_a_user_s_cell_among_others():
     assert layer(sequences(), lengths=[1, 5, 2]).shape == (BATCH, STEPS, 3)
     both = kr.Bidirectional(kr.RNN(LeakyCell(UNITS, leak=0.5), stateful=True))
     assert both(sequences()).shape == (BATCH, 2 * UNITS)
-    assert layer.explain_engine((None, STEPS, FEATURES)).engine == "loop"
+    assert layer.explain_engine((None, STEPS, FEATURES)).engine == "compiled"
 
 
 def test_a_step_with_the_wrong_states_is_refused():

@@ -65,11 +65,14 @@ def oracle_noise(cell, noise, timesteps: int) -> tuple[dict, list[dict]]:
         return {}, [{} for _ in range(timesteps)]
     if hasattr(cell, "cell"):
         fixed, steps = oracle_noise(cell.cell, kr.cells.wrapper.inner(noise), timesteps)
-        own_fixed, own_steps = noise.fixed.own, noise.steps.own
-        if own_fixed is not None:
-            fixed = {**fixed, "weight_mask": np.asarray(own_fixed, np.float64)}
-        return fixed, _zoned(steps, own_steps)
-    masks = zip(("input_mask", "recurrent_mask", "weight_mask"), noise.fixed or (), strict=False)
+        if noise.weights.own is not None:
+            fixed = {**fixed, "weight_mask": np.asarray(noise.weights.own, np.float64)}
+        return fixed, _zoned(steps, noise.steps.own)
+    masks = zip(
+        ("input_mask", "recurrent_mask", "weight_mask"),
+        [*(noise.fixed or (None, None)), noise.weights],
+        strict=True,
+    )
     fixed = {name: np.asarray(m, np.float64) for name, m in masks if m is not None}
     return fixed, _zoned([{} for _ in range(timesteps)], noise.steps)
 

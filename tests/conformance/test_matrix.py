@@ -12,7 +12,7 @@ from conformance.registry import CASES, CUDNN_CASES
 
 AXES = {
     "case": CASES,
-    "engine": ["loop", "unroll", "compiled", "portable"],
+    "engine": ["loop", "unroll", "compiled", "recomputed", "portable"],
     "mask": list(MASKS),
     "state": ["zeros", "given"],
     "direction": ["forward", "backward"],
@@ -31,8 +31,8 @@ def _adjusted(row) -> tuple:
     point = dict(zip([*AXES, *MORE], row, strict=True))
     if point["engine"] == "portable":
         point["training"] = False  # exported graphs hold no noise
-    if point["engine"] == "unroll" and point["execution"] == "dynamic":
-        point["execution"] = "graph"  # unrolling needs a known number of steps
+    if point["engine"] in ("unroll", "recomputed") and point["execution"] == "dynamic":
+        point["execution"] = "graph"  # both need a known number of steps
     if point["engine"] == "cudnn" and point["execution"] == "xla":
         point["execution"] = "graph"  # XLA does not know the operation
     return tuple(point.values())

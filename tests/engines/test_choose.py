@@ -14,13 +14,22 @@ from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose
 CHOICES = [
     (Facts(), "loop"),
     (Facts(timesteps=1), "unroll"),
-    (Facts(timesteps=100), "loop"),
+    (Facts(timesteps=0), "unroll"),
+    (Facts(timesteps=100), "compiled"),
+    (Facts(timesteps=100, traced=False), "loop"),
+    (Facts(timesteps=100, xla_refusal="No."), "loop"),
+    (Facts("compiled", timesteps=7, traced=False), "compiled"),
+    (Facts("loop", timesteps=7, xla_refusal="No."), "loop"),
+    (Facts(timesteps=100, form="saved_model"), "loop"),
     (Facts("loop", timesteps=1), "loop"),
     (Facts("unroll", timesteps=0), "unroll"),
     (Facts("unroll", timesteps=7), "unroll"),
     (Facts("compiled"), "compiled"),
     (Facts("compiled", timesteps=7), "compiled"),
     (Facts("compiled", timesteps=0), "unroll"),
+    (Facts("recomputed", timesteps=9), "recomputed"),
+    (Facts("recomputed", timesteps=0), "unroll"),
+    (Facts("recomputed", form="saved_model"), "loop"),
     (Facts("compiled", form="saved_model"), "loop"),
     (Facts("compiled", form="loop"), "portable"),
     (Facts(form="saved_model", own_cell=False), "keras"),
@@ -67,8 +76,10 @@ REFUSED = [
     (Facts("cudnn", gpus=1, own_cell=False), "engine='cudnn' needs a cell that follows"),
     (Facts("unroll"), "timesteps=None"),
     (Facts(form="unroll"), "timesteps=None"),
+    (Facts("recomputed"), "segments.*timesteps=None"),
     (Facts(form="loop", own_cell=False), "does not follow `kr.Cell`"),
     (Facts("compiled", own_cell=False), "engine='compiled'"),
+    (Facts("compiled", timesteps=3, xla_refusal="XLA cannot."), "XLA cannot. Use engine='auto'"),
     (Facts("cudnn", timesteps=3, own_cell=False), "engine='cudnn'"),
 ]
 
@@ -117,9 +128,12 @@ def test_the_engine_explained_is_the_one_that_runs(name, monkeypatch):
         monkeypatch.setitem(RUN, engine, recorded)
     for options, steps in [({}, 5), ({}, 1), ({"engine": "unroll"}, 5), ({"engine": "loop"}, 1)]:
         layer = make(name, **options)
-        layer(sequences(steps=steps))
+        layer.build(sequences(steps=steps).shape)
+        tf.function(layer)(sequences(steps=steps))
         assert ran.pop() == layer.explain_engine((None, steps, FEATURES)).engine
         assert not ran
+    make(name)(sequences())
+    assert ran.pop() == "loop"  # eager calls compile nothing
     layer = make(name, engine="unroll")
     with engines.lowering("loop"):
         layer(sequences())

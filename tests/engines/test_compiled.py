@@ -120,7 +120,7 @@ def test_eager_calls_compile_once():
     layer, (x, _) = kr.LSTM(4, engine="compiled"), _data()
     for _ in range(3):
         layer(x)
-    (programs,) = compiled._programs[layer.cell].values()
+    (programs,) = compiled._engines[layer.cell].values()
     assert programs.run.experimental_get_tracing_count() == 1
     layer(x[:, :4])
     assert programs.run.experimental_get_tracing_count() == 2
@@ -129,13 +129,13 @@ def test_eager_calls_compile_once():
 def test_programs_go_with_their_cell():
     layer = kr.GRU(2, engine="compiled")
     layer(_data()[0])
-    cells = len(compiled._programs)
+    cells = len(compiled._engines)
     del layer
     keras.backend.clear_session()
     import gc
 
     gc.collect()
-    assert len(compiled._programs) < cells
+    assert len(compiled._engines) < cells
 
 
 @pytest.mark.parametrize(
