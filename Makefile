@@ -4,11 +4,12 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= 2
 
-.PHONY: help demo test conformance bench-train lint format package clean
+.PHONY: help demo test test-gpu conformance bench-train lint format package clean
 
 help:
 	@echo "make demo         train on smart-watch data, export, compare the runtimes"
 	@echo "make test         the test suite"
+	@echo "make test-gpu     the conformance matrix with cuDNN, on a machine with an NVIDIA GPU"
 	@echo "make conformance  every cell x engine x mask x state x direction x dtype"
 	@echo "make bench-train  time of model.fit beside keras.layers and torch.nn, as a report; 20 minutes"
 	@echo "make lint         ruff; make format mends what it can"
@@ -20,6 +21,10 @@ demo: $(VENV)/ready-examples
 
 test: $(VENV)/ready-dev
 	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist worksteal
+
+# One process: each would take the GPU's memory for itself.
+test-gpu: $(VENV)/ready-dev $(VENV)/ready-gpu
+	TF_FORCE_GPU_ALLOW_GROWTH=true $(RUN) -m pytest --gpu --full tests/conformance tests/engines
 
 conformance: $(VENV)/ready-dev
 	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --full tests/conformance

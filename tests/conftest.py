@@ -9,6 +9,33 @@ def pytest_addoption(parser):
     parser.addoption(
         "--full", action="store_true", help="the full product of the conformance matrix"
     )
+    parser.addoption(
+        "--gpu", action="store_true", help="also what needs an NVIDIA GPU: cuDNN itself"
+    )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "gpu: needs an NVIDIA GPU; runs with --gpu")
+    if not config.getoption("--gpu"):
+        return
+    import tensorflow as tf
+
+    from keras_recurrent.engines import cudnn
+
+    if not cudnn.visible_gpus():
+        raise pytest.UsageError(
+            "--gpu needs an NVIDIA GPU that TensorFlow can see, and there is none: check nvidia-smi, "
+            "CUDA_VISIBLE_DEVICES and that tensorflow[and-cuda] is installed (make test-gpu does so)."
+        )
+    # Tensor cores would round every product to 10 bits.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--gpu"):
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs --gpu and an NVIDIA GPU"))
 
 
 @pytest.fixture(autouse=True)

@@ -35,9 +35,16 @@ class Cell(FiniteWeights, keras.layers.Layer, DropoutRNNCell):
     state_size: int | list
     output_size: int
 
+    # cuDNN's name of the recurrence, in the cells that `cudnn_rules` may let it run.
+    cudnn_mode: str | None = None
+
     @abstractmethod
     def read_weights(self, noise: Noise | None = None) -> tuple:
         """The variables as a named tuple in the compute dtype (dropped weights applied)."""
+
+    def mask_inputs(self, inputs, noise: Noise | None = None):
+        """The inputs as `project` uses them: with their dropout mask, if the cell has one."""
+        return inputs
 
     @abstractmethod
     def project(self, inputs, weights, noise: Noise | None = None):

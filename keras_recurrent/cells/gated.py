@@ -128,9 +128,13 @@ class GatedCell(Declared, Cell):
             values["recurrent_kernel"] = apply_mask(kernel, noise.weights)
         return namedtuple(f"{type(self).__name__}Weights", values)(**values)
 
+    def mask_inputs(self, inputs, noise=None):
+        if noise is None or noise.fixed is None:
+            return inputs
+        return apply_mask(inputs, noise.fixed.inputs)
+
     def project(self, inputs, weights, noise=None):
-        if noise is not None and noise.fixed is not None:
-            inputs = apply_mask(inputs, noise.fixed.inputs)
+        inputs = self.mask_inputs(inputs, noise)
         bias = self.input_bias(weights) if self.use_bias else None
         return self.bank.project(inputs, weights, self.normalization_groups(), bias)
 

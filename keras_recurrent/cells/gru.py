@@ -29,6 +29,7 @@ class GRUCell(GatedCell):
 
     gates = ("update", "relevance", "candidate")
     gating = ("update", "relevance")
+    cudnn_mode = "gru"
 
     activation = options.activation("tanh", "A.", after="units")
     recurrent_activation = options.activation("sigmoid", "σ.", after="activation")

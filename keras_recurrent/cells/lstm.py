@@ -84,6 +84,7 @@ class LSTMCell(GatedCell):
     weight_dropout = options.rate("Share of U to drop in training.", keyword_only=True)
 
     state_type = LSTMState
+    cudnn_mode = "lstm"
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

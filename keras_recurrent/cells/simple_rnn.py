@@ -1,6 +1,7 @@
 import keras
 
 from keras_recurrent import options
+from keras_recurrent.cells.activations import RELU
 from keras_recurrent.cells.contract import HiddenState
 from keras_recurrent.cells.gated import GatedCell
 
@@ -18,6 +19,10 @@ class SimpleRNNCell(GatedCell):
     gates = ("candidate",)
 
     activation = options.activation("tanh", "A.", after="units")
+
+    @property
+    def cudnn_mode(self):
+        return "rnn_relu" if self.activation in RELU else "rnn_tanh"
 
     def step(self, z, states, weights, noise=None):
         h = self.activation(z + self.recurrent(states.h, weights, noise))

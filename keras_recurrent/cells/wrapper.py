@@ -32,6 +32,13 @@ class CellWrapper(Cell):
     def read_weights(self, noise=None):
         return self.cell.read_weights(inner(noise))
 
+    @property
+    def cudnn_mode(self):
+        return self.cell.cudnn_mode
+
+    def mask_inputs(self, inputs, noise=None):
+        return self.cell.mask_inputs(inputs, inner(noise))
+
     def project(self, inputs, weights, noise=None):
         return self.cell.project(inputs, weights, inner(noise))
 

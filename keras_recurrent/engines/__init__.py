@@ -5,7 +5,7 @@ Every engine has the signature of `loop.run`. `choose` says which one serves a c
 
 from functools import partial
 
-from keras_recurrent.engines import compiled, loop, portable, unroll
+from keras_recurrent.engines import compiled, cudnn, loop, portable, unroll
 from keras_recurrent.engines.choose import ENGINES, Choice, Facts, choose
 from keras_recurrent.engines.lowering import lowering
 from keras_recurrent.engines.xla import xla_refusal
@@ -13,6 +13,7 @@ from keras_recurrent.engines.xla import xla_refusal
 RUN = {
     "compiled": compiled.run,
     "recomputed": partial(compiled.run, recompute=True),
+    "cudnn": cudnn.run,
     "loop": loop.run,
     "unroll": unroll.run,
     "portable": portable.run,

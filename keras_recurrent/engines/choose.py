@@ -5,9 +5,6 @@ from dataclasses import dataclass
 # What a layer's `engine` argument may say.
 ENGINES = ("auto", "loop", "unroll", "compiled", "recomputed", "cudnn")
 
-# Engines of later versions: their names are reserved, asking for one says so.
-_TO_COME = ("cudnn",)
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -20,6 +17,8 @@ class Facts:
         own_cell: Whether the cell follows `kr.Cell`; others run in Keras's own loop.
         traced: Whether the call becomes part of a graph, as in `fit` and `predict`.
         xla_refusal: What XLA says against the cell; None if nothing, or if it was not asked.
+        gpus: How many GPUs cuDNN could use.
+        against_cudnn: Why cuDNN must not serve this layer, or None: see `cells.cudnn_rules`.
     """
 
     requested: str = "auto"
@@ -28,6 +27,8 @@ class Facts:
     own_cell: bool = True
     traced: bool = True
     xla_refusal: str | None = None
+    gpus: int = 0
+    against_cudnn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,8 @@ def _exported(facts: Facts) -> Choice:
 
 
 def _requested(facts: Facts) -> Choice:
-    if facts.requested in _TO_COME:
-        raise ValueError(
-            f"engine={facts.requested!r} is not part of this version. Use 'auto', 'compiled', "
-            "'recomputed', 'loop' or 'unroll'."
-        )
+    if facts.requested == "cudnn":
+        return _cudnn(facts)
     if facts.requested == "unroll":
         return _unrolled(facts, "asked for")
     if facts.requested in ("compiled", "recomputed"):
@@ -82,6 +80,8 @@ def _requested(facts: Facts) -> Choice:
         return Choice("loop", "asked for")
     if facts.timesteps in (0, 1):
         return Choice("unroll", "a single time step, or none, needs no loop")
+    if facts.gpus and facts.against_cudnn is None:
+        return Choice("cudnn", "there is a GPU, and cuDNN computes what this cell does")
     return _compiled_or_loop(facts)
 
 
@@ -109,6 +109,22 @@ def _compiled_or_loop(facts: Facts) -> Choice:
     return Choice(
         "compiled", "the number of time steps is known, so XLA compiles the loop over time"
     )
+
+
+def _cudnn(facts: Facts) -> Choice:
+    if facts.against_cudnn is not None:
+        raise ValueError(
+            f"engine='cudnn' cannot serve this layer: {facts.against_cudnn}. Use engine='auto', which "
+            "takes cuDNN wherever it can serve."
+        )
+    if not facts.gpus:
+        raise ValueError(
+            "engine='cudnn' needs an NVIDIA GPU that TensorFlow can see, and there is none: see "
+            "tf.config.get_visible_devices('GPU'). Use engine='auto', which takes cuDNN if there is one."
+        )
+    if facts.timesteps == 0:
+        return Choice("unroll", "there is no time step to run")
+    return Choice("cudnn", "asked for")
 
 
 def _unrolled(facts: Facts, reason: str) -> Choice:

@@ -18,6 +18,11 @@ class Result(NamedTuple):
     outputs: Any
     states: Any
 
+    def batch_first(self) -> tuple:
+        """The same three, outputs as `(batch, T, width)`."""
+        outputs = None if self.outputs is None else tf.transpose(self.outputs, [1, 0, 2])
+        return self.last_output, outputs, self.states
+
 
 def advance(cell, z_t, states, weights, noise_t):
     """One step; the new states come back in the structure of the old, whatever the cell used."""

@@ -2,6 +2,7 @@ import keras
 import tensorflow as tf
 
 from keras_recurrent.keras_hooks import attach_mask
+from keras_recurrent.layers import together
 from keras_recurrent.layers.call_arguments import CallArguments
 from keras_recurrent.layers.inner import explain_engine, reset_state
 from keras_recurrent.layers.masks import valid_steps
@@ -15,7 +16,7 @@ class Bidirectional(CallArguments, keras.layers.Bidirectional):
 
     A drop-in for `keras.layers.Bidirectional` (arguments in its order), in which masks hold also when
     `initial_state` is given, and `lengths` and ragged tensors are understood. Masked steps give zeros
-    with `return_sequences`, as in Keras.
+    with `return_sequences`, as in Keras. On a GPU one cuDNN call runs both directions where it can.
 
     Args:
         layer: The forward layer, a recurrent layer.
@@ -76,13 +77,14 @@ class Bidirectional(CallArguments, keras.layers.Bidirectional):
         lengths=None,
     ):
         valid = valid_steps(sequences, mask, sequences_mask, lengths)
-        forward_state, backward_state = self._halves(initial_state)
-        forward = self.forward_layer(
-            sequences, initial_state=forward_state, mask=valid, training=training
-        )
-        backward = self.backward_layer(
-            sequences, initial_state=backward_state, mask=valid, training=training
-        )
+        pair, halves = (self.forward_layer, self.backward_layer), self._halves(initial_state)
+        returned = together.both_directions(*pair, sequences, halves, valid, training)
+        if returned is None:
+            returned = [
+                layer(sequences, initial_state=half, mask=valid, training=training)
+                for layer, half in zip(pair, halves, strict=True)
+            ]
+        forward, backward = returned
         states = ()
         if self.return_state:
             states = (*forward[1:], *backward[1:])

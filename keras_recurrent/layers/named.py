@@ -18,7 +18,11 @@ _RUN_OPTIONS = {
     "stateful": options.flag(False, "Whether a batch goes on from the states of the last one."),
     "unroll": options.flag(False, "The same as `engine='unroll'`."),
 }
-_USE_CUDNN = options.choice("auto", ("auto", True, False), "Whether cuDNN may serve; True insists.")
+_USE_CUDNN = options.choice(
+    "auto",
+    ("auto", True, False),
+    "True is the same as `engine='cudnn'`, False rules cuDNN out, 'auto' takes it where it can serve.",
+)
 _KEYWORD_OPTIONS = {
     "zero_output_for_mask": options.flag(
         False, "Whether masked steps give zeros.", keyword_only=True
@@ -63,8 +67,6 @@ class NamedLayer(RNN):
         values = {name: self.arguments[name].check(name, value) for name, value in values.items()}
         cell_values = {name: values.pop(name) for name in options_of(self.cell_class)}
         use_cudnn = values.pop("use_cudnn", "auto")
-        if use_cudnn is True:
-            values["engine"] = _cudnn_engine(values)
         cell = self.cell_class(
             **cell_values,
             name=_snake_case(self.cell_class.__name__),
@@ -73,7 +75,7 @@ class NamedLayer(RNN):
         )
         super().__init__(cell, **values, **rest)
         self.input_spec = keras.layers.InputSpec(ndim=3)
-        self._use_cudnn = use_cudnn
+        self.use_cudnn = use_cudnn
 
     @property
     def use_cudnn(self) -> bool | str:
@@ -82,7 +84,18 @@ class NamedLayer(RNN):
 
     @use_cudnn.setter
     def use_cudnn(self, value) -> None:
-        self._use_cudnn = _USE_CUDNN.check("use_cudnn", value)
+        value = _USE_CUDNN.check("use_cudnn", value)
+        against = {True: self.engine not in ("auto", "cudnn"), False: self.engine == "cudnn"}
+        if against.get(value, False):
+            raise ValueError(
+                "`use_cudnn=True` means engine='cudnn', and False rules it out. Drop one of the two. "
+                f"Received: use_cudnn={value}, engine={self.engine!r}"
+            )
+        if value is True:
+            self.engine = "cudnn"
+        self._use_cudnn = value
+        self._settle_cudnn()
+        self._refuse_what_no_machine_runs(timesteps=1)
 
     def get_config(self) -> dict:
         config = super().get_config()
@@ -98,15 +111,6 @@ class NamedLayer(RNN):
 
 def _snake_case(name: str) -> str:
     return re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def _cudnn_engine(values: dict) -> str:
-    if values["unroll"] or values["engine"] not in ("auto", "cudnn"):
-        raise ValueError(
-            "`use_cudnn=True` means engine='cudnn'. Drop one of the two. Received: use_cudnn=True, "
-            f"unroll={values['unroll']}, engine={values['engine']!r}"
-        )
-    return "cudnn"
 
 
 def _attribute_of_cell(name: str) -> property:

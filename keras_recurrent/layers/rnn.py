@@ -5,10 +5,10 @@ from dataclasses import replace
 import keras
 import tensorflow as tf
 
-from keras_recurrent.cells import StackedCells
+from keras_recurrent.cells import StackedCells, cudnn_rules
 from keras_recurrent.cells.contract import Cell
 from keras_recurrent.cells.stacked import follows_contract
-from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, xla_refusal
+from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn, xla_refusal
 from keras_recurrent.engines.lowering import active_form
 from keras_recurrent.engines.result import no_output
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
@@ -40,12 +40,17 @@ class RNN(CallArguments, keras.layers.RNN):
         zero_output_for_mask: Whether masked steps give zeros; else they repeat the row's previous
             output (zeros before its first valid step).
         engine: "auto", "loop" (any case), "unroll" (a copy of the step for each time step; for few
-            steps) or "compiled" (XLA, forward and backward; compiles anew for each T and batch size;
-            no second derivatives). "auto" compiles in `fit`, `predict` and other graphs if T is known
-            from the input's shape and XLA can compile the cell. `explain_engine` says which one a
-            shape gets. "recomputed" compiles too, and saves memory in training: of every step the others
-            keep what the pass back needs (z, the states and the results of the recurrent products; an
-            LSTM 10 numbers a unit), this one of about 2√T steps, for a second pass forward.
+            steps), "compiled" (XLA, forward and backward; compiles anew for each T and batch size;
+            no second derivatives), "recomputed" (compiled too, and saves memory in training: of every
+            step the others keep what the pass back needs, which is z, the states and the results of the
+            recurrent products, an LSTM 10 numbers a unit; this one of about 2√T steps, for a second
+            pass forward) or "cudnn" (NVIDIA's kernels on a GPU, with masks of any kind; LSTM, GRU with
+            `reset_after` and SimpleRNN with tanh or relu, `dropout`, weight dropout and projection
+            included; no second derivatives; an exported model never holds it). "auto" takes cuDNN where
+            it can serve and a GPU was visible when the layer was made; such a layer has
+            `supports_jit=False`, so that `compile(jit_compile="auto")` leaves XLA off. Elsewhere "auto"
+            compiles in `fit`, `predict` and other graphs if T is known from the input's shape and XLA
+            can compile the cell. `explain_engine` says which one a shape gets.
 
     Call arguments:
         sequences: `(batch, T, features)`, or a ragged tensor with ragged T.
@@ -99,8 +104,25 @@ class RNN(CallArguments, keras.layers.RNN):
         )
         self.engine = engine
         self._refuse_what_keras_gets_wrong()
-        choose(Facts(engine, timesteps=1, own_cell=follows_contract(self.cell)))  # refuse early
+        self._settle_cudnn()
+        self._refuse_what_no_machine_runs(timesteps=1)
         self.supports_masking = True
+
+    _use_cudnn: bool | str = "auto"
+
+    def _settle_cudnn(self) -> None:
+        """Whether this layer may run on cuDNN: settled here, since `compile()` asks before any call.
+
+        A call may fall back to another engine, but none turns to cuDNN if this says no.
+        """
+        self._gpus = cudnn.visible_gpus()
+        if self._use_cudnn is False:
+            self._against_cudnn = "use_cudnn=False rules it out"
+        elif self.engine not in ("auto", "cudnn"):
+            self._against_cudnn = f"the layer was made with engine={self.engine!r}"
+        else:
+            self._against_cudnn = cudnn_rules.refusal(self.cell)
+        self.supports_jit = not self._gpus or self._against_cudnn is not None
 
     def build(self, sequences_shape, initial_state_shape=None):
         sequences_shape = tuple(sequences_shape)
@@ -128,8 +150,12 @@ class RNN(CallArguments, keras.layers.RNN):
                 "go_backwards=True, zero_output_for_mask=True"
             )
 
+    def _refuse_what_no_machine_runs(self, timesteps) -> None:
+        """Leaves out that this one may lack a GPU: it can still load, show and export the model."""
+        self._choose(timesteps, gpus=1)
+
     def check_call(self, shape, initial_state) -> None:
-        self._choose(shape[1])
+        self._refuse_what_no_machine_runs(shape[1])
         if initial_state is not None:
             state.check_structure(self.cell, initial_state, shape[0], "initial_state")
 
@@ -156,46 +182,55 @@ class RNN(CallArguments, keras.layers.RNN):
         lengths=None,
     ):
         valid = valid_steps(sequences, mask, sequences_mask, lengths)
-        if self.stateful:
-            sequences = state.check_batch(self.states, sequences, self.name)
-        states = self._first_states(sequences, initial_state)
+        sequences, states = self.begin(sequences, initial_state)
         run = self._run_cell if follows_contract(self.cell) else self._run_in_keras
         last_output, outputs, states = run(sequences, states, valid, bool(training))
+        return self.finish(last_output, outputs, states, valid)
 
+    def begin(self, sequences, initial_state):
+        """The sequences and the first states of a call, checked; for `layers.together`."""
+        if self.stateful:
+            sequences = state.check_batch(self.states, sequences, self.name)
+        if initial_state is None:
+            initial_state = self.states
+        if initial_state is None:
+            initial_state = self.get_initial_state(tf.shape(sequences)[0])
+        else:
+            state.check_structure(self.cell, initial_state, sequences.shape[0], "initial_state")
+        return sequences, state.as_cell_state(self.cell, initial_state)
+
+    def finish(self, last_output, outputs, states, valid):
+        """What a call returns, its states kept if the layer is stateful; for `layers.together`."""
         if self.stateful:
             state.assign(self.states, states)
-        output = tf.cast(outputs if self.return_sequences else last_output, self.compute_dtype)
-        if self.return_sequences and valid is not None:
-            attach_mask(output, self.mask_of_outputs(valid))
+        output = outputs if self.return_sequences else last_output
+        if output is not None:  # inside a stack that runs as one it may be left out
+            output = tf.cast(output, self.compute_dtype)
+            if self.return_sequences and valid is not None:
+                attach_mask(output, self.mask_of_outputs(valid))
         if not self.return_state:
             return output
         states = tf.nest.map_structure(lambda s: tf.cast(s, self.compute_dtype), tuple(states))
         return (output, *states)
 
-    def _first_states(self, sequences, initial_state):
-        if initial_state is None:
-            initial_state = self.states
-        if initial_state is None:
-            zeros = self.get_initial_state(tf.shape(sequences)[0])
-            return state.as_cell_state(self.cell, zeros)
-        state.check_structure(self.cell, initial_state, sequences.shape[0], "initial_state")
-        return state.as_cell_state(self.cell, initial_state)
-
-    def _run_cell(self, sequences, states, valid, training):
-        cell = self.cell
-        inputs = tf.cast(sequences, cell.compute_dtype)
+    def time_first(self, sequences, valid) -> tuple:
+        """Sequences and mask as engines take them: time first, masked steps zero, in order."""
+        inputs = tf.cast(sequences, self.cell.compute_dtype)
         if valid is not None:  # NaN in a masked step must not reach the gradients
             inputs = tf.where(tf.expand_dims(valid, -1), inputs, tf.zeros_like(inputs))
-        inputs = tf.transpose(inputs, [1, 0, 2])  # time first, for the engines
-        valid = None if valid is None else tf.transpose(valid)
-        if self.go_backwards:
-            inputs = tf.reverse(inputs, [0])
-            valid = None if valid is None else tf.reverse(valid, [0])
+            valid = tf.transpose(valid)
+        inputs = tf.transpose(inputs, [1, 0, 2])
+        if not self.go_backwards:
+            return inputs, valid
+        return tf.reverse(inputs, [0]), None if valid is None else tf.reverse(valid, [0])
+
+    def _run_cell(self, sequences, states, valid, training):
+        inputs, valid = self.time_first(sequences, valid)
         choice = self._choose(sequences.shape[1], active_form(), not tf.executing_eagerly())
         size = tf.shape(inputs)
-        noise = cell.draw(size[1], size[0], training)
+        noise = self.cell.draw(size[1], size[0], training)
         result = RUN[choice.engine](
-            cell,
+            self.cell,
             inputs,
             states,
             noise,
@@ -204,10 +239,7 @@ class RNN(CallArguments, keras.layers.RNN):
             zero_masked=self.zero_output_for_mask,
             training=training,
         )
-        outputs = result.outputs
-        if outputs is not None:
-            outputs = tf.transpose(outputs, [1, 0, 2])
-        return result.last_output, outputs, result.states
+        return result.batch_first()
 
     def _run_in_keras(self, sequences, states, valid, training):
         self._choose(sequences.shape[1], active_form())
@@ -217,8 +249,19 @@ class RNN(CallArguments, keras.layers.RNN):
         with keras_dropout_masks(self, sequences[:, 0], list(states)):
             return super().inner_loop(sequences, list(states), mask=valid, training=training)
 
-    def _choose(self, timesteps: int | None, form: str | None = None, traced=True) -> Choice:
-        facts = Facts(self.engine, timesteps, form, follows_contract(self.cell), traced)
+    def _choose(
+        self, timesteps: int | None, form: str | None = None, traced=True, gpus: int | None = None
+    ) -> Choice:
+        facts = Facts(
+            self.engine,
+            timesteps,
+            form,
+            follows_contract(self.cell),
+            traced,
+            gpus=self._gpus if gpus is None else gpus,
+            # The cell is asked again: someone may have set its recurrent_dropout since.
+            against_cudnn=self._against_cudnn or cudnn_rules.refusal(self.cell),
+        )
         choice = choose(facts)
         if choice.engine not in ("compiled", "recomputed") or not self.built:
             return choice

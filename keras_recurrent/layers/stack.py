@@ -2,6 +2,7 @@ import keras
 import tensorflow as tf
 
 from keras_recurrent.keras_hooks import attach_mask
+from keras_recurrent.layers import together
 from keras_recurrent.layers.call_arguments import CallArguments
 from keras_recurrent.layers.inner import explain_engine, reset_state
 from keras_recurrent.layers.masks import valid_steps
@@ -16,7 +17,8 @@ class Stack(CallArguments, keras.layers.Layer):
     layer on (Wu et al. 2016; Peters et al. 2018)
 
     One mask, one `lengths` and one `reset_state` for all of them. Faster than `kr.RNN([cells])`, whose
-    layers share one loop: here every layer's input projection is one product over all time steps.
+    layers share one loop: here every layer's input projection is one product over all time steps, and on
+    a GPU one cuDNN call runs equal layers where it can.
 
     Args:
         layers: Recurrent layers, first one first. All but the last need `return_sequences=True`; the
@@ -87,11 +89,16 @@ class Stack(CallArguments, keras.layers.Layer):
         lengths=None,
     ):
         valid = valid_steps(sequences, mask, sequences_mask, lengths)
-        output, states = sequences, []
-        parts = zip(self.layers, self._shares(initial_state), strict=True)
-        for place, (layer, state) in enumerate(parts):
+        output, states, shares = sequences, [], self._shares(initial_state)
+        returned = None
+        if not self.residual:
+            returned = together.layer_by_layer(self.layers, sequences, shares, valid, training)
+        for place, (layer, state) in enumerate(zip(self.layers, shares, strict=True)):
             before = output
-            output = layer(before, initial_state=state, mask=valid, training=training)
+            if returned is None:
+                output = layer(before, initial_state=state, mask=valid, training=training)
+            else:
+                output = returned[place]
             if valid is not None and layer.return_sequences:
                 valid = tf.nest.flatten(layer.compute_mask(before, valid))[0]
             if self.return_state:

@@ -8,6 +8,7 @@ import numpy as np
 from oracle import cells as oracle
 
 import keras_recurrent as kr
+from keras_recurrent.cells import cudnn_rules
 
 UNITS = 4
 FEATURES = 3
@@ -192,5 +193,25 @@ CASES = [
         _residual(oracle.gru),
         {"zoneout": {"h": 0.2}},
         features=UNITS,
+    ),
+]
+
+# Those that cuDNN runs, and more of what it is told beforehand: masked inputs and weights, no bias.
+_MASKED = {"dropout": 0.3, "use_bias": False}
+CUDNN_CASES = [
+    *(case for case in CASES if cudnn_rules.refusal(case.make()) is None),
+    _lstm("masked", weight_dropout=0.2, **_MASKED),
+    _gru("masked", weight_dropout=0.4, **_MASKED),
+    CellCase(
+        "weight_drop-simple_rnn",
+        lambda **kw: kr.WeightDrop(kr.SimpleRNNCell(UNITS, dropout=0.2, **kw), 0.4),
+        oracle.simple_rnn,
+    ),
+    CellCase(
+        "weight_drop-weight_drop-lstm-projection",
+        lambda **kw: kr.WeightDrop(
+            kr.WeightDrop(kr.LSTMCell(UNITS, projection_units=3, dropout=0.2, **kw), 0.0), 0.3
+        ),
+        oracle.lstm,
     ),
 ]

@@ -1,14 +1,14 @@
 """Every cell x engine x mask x state x direction x dtype against the NumPy truth.
 
 `make test` runs a pairwise covering set, in which every two values of different axes meet at least
-once; `make conformance` runs the full product.
+once; `make conformance` runs the full product, and `make test-gpu` adds cuDNN for what it can serve.
 """
 
 import itertools
 
 from allpairspy import AllPairs
 from conformance.check import MASKS, check
-from conformance.registry import CASES
+from conformance.registry import CASES, CUDNN_CASES
 
 AXES = {
     "case": CASES,
@@ -33,17 +33,19 @@ def _adjusted(row) -> tuple:
         point["training"] = False  # exported graphs hold no noise
     if point["engine"] in ("unroll", "recomputed") and point["execution"] == "dynamic":
         point["execution"] = "graph"  # both need a known number of steps
+    if point["engine"] == "cudnn" and point["execution"] == "xla":
+        point["execution"] = "graph"  # XLA does not know the operation
     return tuple(point.values())
 
 
-def _pairwise() -> list[tuple]:
-    rows = AllPairs([*AXES.values(), *MORE.values()])
+def _pairwise(axes=AXES) -> list[tuple]:
+    rows = AllPairs([*axes.values(), *MORE.values()])
     return list(dict.fromkeys(_adjusted(row) for row in rows))
 
 
-def _full() -> list[tuple]:
+def _full(axes=AXES) -> list[tuple]:
     more = itertools.cycle(itertools.product(*MORE.values()))
-    product = itertools.product(*AXES.values())
+    product = itertools.product(*axes.values())
     return [_adjusted((*row, *extra)) for row, extra in zip(product, more, strict=False)]
 
 
@@ -53,7 +55,10 @@ def _name(row) -> str:
 
 def pytest_generate_tests(metafunc):
     if "row" in metafunc.fixturenames:
-        rows = _full() if metafunc.config.getoption("--full") else _pairwise()
+        rows_of = _full if metafunc.config.getoption("--full") else _pairwise
+        rows = rows_of()
+        if metafunc.config.getoption("--gpu"):
+            rows += rows_of({**AXES, "case": CUDNN_CASES, "engine": ["cudnn"]})
         metafunc.parametrize("row", rows, ids=_name)
 
 

@@ -1,6 +1,5 @@
 """The choice of an engine: a pure function with a reason."""
 
-import contextlib
 import dataclasses
 
 import keras
@@ -37,6 +36,22 @@ CHOICES = [
     (Facts(form="loop"), "portable"),
     (Facts("unroll", form="loop"), "portable"),
     (Facts("loop", timesteps=3, form="unroll"), "unroll"),
+    (Facts(gpus=1), "cudnn"),
+    (Facts(gpus=2, timesteps=7), "cudnn"),
+    (Facts("cudnn", gpus=1), "cudnn"),
+    (Facts("cudnn", gpus=1, timesteps=1), "cudnn"),
+    (Facts("cudnn", gpus=1, timesteps=0), "unroll"),
+    (Facts(gpus=1, timesteps=1), "unroll"),
+    (Facts(gpus=1, against_cudnn="peephole=True"), "loop"),
+    (Facts(against_cudnn="peephole=True"), "loop"),
+    (Facts("loop", gpus=1), "loop"),
+    (Facts("compiled", gpus=1), "compiled"),
+    (Facts("unroll", gpus=1, timesteps=7), "unroll"),
+    (Facts(gpus=1, own_cell=False), "keras"),
+    (Facts(gpus=1, form="saved_model"), "loop"),
+    (Facts("cudnn", gpus=1, form="saved_model"), "loop"),
+    (Facts("cudnn", form="loop"), "portable"),
+    (Facts("cudnn", gpus=1, timesteps=3, form="unroll"), "unroll"),
     (Facts(own_cell=False), "keras"),
     (Facts("unroll", timesteps=3, own_cell=False), "keras"),
 ]
@@ -52,7 +67,13 @@ def test_choices(facts, engine):
 
 
 REFUSED = [
-    (Facts("cudnn"), "'cudnn' is not part of this version"),
+    (Facts("cudnn"), "NVIDIA GPU that TensorFlow can see, and there is none"),
+    (
+        Facts("cudnn", gpus=1, against_cudnn="peephole=True"),
+        "cannot serve this layer: peephole=True",
+    ),
+    (Facts("cudnn", against_cudnn="peephole=True"), "cannot serve this layer: peephole=True"),
+    (Facts("cudnn", gpus=1, own_cell=False), "engine='cudnn' needs a cell that follows"),
     (Facts("unroll"), "timesteps=None"),
     (Facts(form="unroll"), "timesteps=None"),
     (Facts("recomputed"), "segments.*timesteps=None"),
@@ -137,8 +158,6 @@ def test_unroll_is_an_alias_of_the_engine(name):
 def test_contradictions_are_refused_at_construction(name):
     with pytest.raises(ValueError, match=r"unroll=True, engine='loop'"):
         make(name, unroll=True, engine="loop")
-    with pytest.raises(ValueError, match="'cudnn' is not part of this version"):
-        make(name, engine="cudnn")
     for engine in ("compiled", "cudnn"):
         with pytest.raises(ValueError, match="unroll"):
             make(name, engine=engine, unroll=True)
@@ -150,25 +169,31 @@ def test_contradictions_are_refused_at_construction(name):
 
 
 @pytest.mark.parametrize("name", ["GRU", "LSTM"])
-def test_use_cudnn_is_an_alias_of_the_engine(name):
-    with pytest.raises(ValueError, match="'cudnn' is not part of this version"):
-        make(name, use_cudnn=True)
+def test_use_cudnn_is_an_alias_of_the_engine(name, gpu):
+    assert make(name, use_cudnn=True).engine == "cudnn"
+    assert make(name, use_cudnn=True, engine="cudnn").engine == "cudnn"
+    assert make(name, engine="cudnn").explain_engine().engine == "cudnn"
     for options in ({"unroll": True}, {"engine": "loop"}, {"engine": "unroll"}):
         with pytest.raises(ValueError, match=r"use_cudnn=True.*Drop one"):
             make(name, use_cudnn=True, **options)
+    with pytest.raises(ValueError, match=r"use_cudnn=False, engine='cudnn'"):
+        make(name, use_cudnn=False, engine="cudnn")
     assert make(name, use_cudnn=False).engine == "auto"
+    assert make(name, use_cudnn=False).explain_engine().engine == "loop"
     assert make(name, use_cudnn=False, unroll=True).engine == "unroll"
     for wrong in (1, 0, None, "yes"):
         with pytest.raises(ValueError, match=r"use_cudnn.*Received"):
             make(name, use_cudnn=wrong)
+    for options in ({"use_cudnn": True}, {"use_cudnn": False}, {"engine": "cudnn"}):
+        layer = make(name, **options)
+        copy = type(layer).from_config(layer.get_config())
+        assert (copy.use_cudnn, copy.engine) == (layer.use_cudnn, layer.engine)
+        assert copy.explain_engine() == layer.explain_engine()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_that_can_be_asked_for_runs_or_says_why_not(engine):
-    reserved = engine == "cudnn"
-    refusal = pytest.raises(ValueError, match="not part of this version")
-    with refusal if reserved else contextlib.nullcontext():
-        assert choose(Facts(engine, timesteps=3)).engine in RUN
+def test_every_engine_that_can_be_asked_for_runs(engine):
+    assert choose(Facts(engine, timesteps=3, gpus=1)).engine in RUN
 
 
 def test_exported_forms_hold_no_noise():
