@@ -7,6 +7,7 @@ and all; the numbers stay those of the given model, in the one case too where th
 import keras
 
 import keras_recurrent as kr
+from keras_recurrent.cells import StackedCells
 from keras_recurrent.keras_hooks import all_layers, lambda_output_shape
 
 
@@ -62,7 +63,7 @@ _SUCCESSORS = {
     keras.layers.LSTMCell: kr.LSTMCell,
     keras.layers.GRUCell: kr.GRUCell,
     keras.layers.SimpleRNNCell: kr.SimpleRNNCell,
-    keras.layers.StackedRNNCells: type(kr.RNN([kr.SimpleRNNCell(1)]).cell),
+    keras.layers.StackedRNNCells: StackedCells,
 }
 _BY_NAME = {stock.__name__: successor for stock, successor in _SUCCESSORS.items()}
 
