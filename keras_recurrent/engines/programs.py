@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from keras_recurrent.engines.projection import project
 from keras_recurrent.engines.result import Result, advance, each, hold, masked_output
 from keras_recurrent.engines.scan import scan
 from keras_recurrent.engines.step_gradient import StepGradient, step_gradient
@@ -65,8 +66,12 @@ class Programs:
         self._layout: _Layout | None = None
 
     def project(self, inputs, weights, values, noise):
-        with self.reading(values):
-            return self._cell.project(inputs, weights, noise)
+        def projection(arguments):
+            inputs, weights, values, noise = arguments
+            with self.reading(values):
+                return self._cell.project(inputs, weights, noise)
+
+        return project(projection, (inputs, weights, values, noise))
 
     def forward(self, given: Given, record: bool) -> tuple[Result, Any]:
         """The result, and with `record` what the pass back needs: the states and products."""
