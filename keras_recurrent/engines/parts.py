@@ -41,7 +41,8 @@ def join(parts: list, axis: int):
     if len(parts) == 1:
         return parts[0]
     flat = zip(*map(tf.nest.flatten, parts), strict=True)
-    return tf.nest.pack_sequence_as(parts[0], [_joined(tensors, axis) for tensors in flat])
+    whole = [None if tensors[0] is None else _joined(tensors, axis) for tensors in flat]
+    return tf.nest.pack_sequence_as(parts[0], whole)
 
 
 # TensorFlow's own gradients of slices and of tf.concat take their sizes from the pass forward. In a

@@ -1,5 +1,7 @@
 """The compiled engine beyond the numbers of the conformance matrix: fit, caching, gathered gradients."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -157,3 +159,70 @@ def test_weight_gradients_of_all_steps_are_one_product(layer, kernels):
 def test_no_time_steps():
     layer = kr.LSTM(3, engine="compiled", return_sequences=True)
     assert layer(np.zeros((2, 0, 3), "float32")).shape == (2, 0, 3)
+
+
+class _Counting(keras.callbacks.Callback):
+    """Seconds of every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds.append(time.perf_counter() - self._start)
+
+
+def test_a_model_compiled_as_a_whole_compiles_once():
+    """XLA must not take sizes from the pass forward for input: it would compile at every step."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(80, 6, 3)), rng.normal(size=(80, 1))
+    model = keras.Sequential([keras.Input((6, 3)), kr.LSTM(4), keras.layers.Dense(1)])
+    model.compile("adam", "mse", jit_compile=True)
+    clock = _Counting()
+    model.fit(x, y, batch_size=16, verbose=0, callbacks=[clock])
+    first, *others = clock.seconds
+    assert max(others) < first / 3
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 7])
+def test_last_batches_of_any_size(batch):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8 + batch, 6, 3)), rng.normal(size=(8 + batch, 1))
+    losses = []
+    for engine in ("auto", "loop"):
+        keras.utils.set_random_seed(1)
+        layer = kr.GRU(4, engine=engine)
+        model = keras.Sequential([keras.Input((6, 3)), layer, keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        history = model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+        losses.append([*history.history["loss"], *model.predict(x[:batch], verbose=0).ravel()])
+    assert layer.explain_engine((None, 6, 3)).engine == "loop"
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+
+
+class _Foreign(kr.SimpleRNNCell):
+    """A cell with an operation that XLA does not know."""
+
+    def step(self, z, states, weights, noise=None):
+        h = tf.ensure_shape(tf.numpy_function(np.tanh, [z], z.dtype), z.shape)
+        return h, kr.HiddenState(h)
+
+
+def test_a_cell_that_xla_cannot_read_keeps_its_loop_under_auto():
+    layer = kr.RNN(_Foreign(4))
+    model = keras.Sequential([keras.Input((5, 3)), layer])
+    assert model.predict(np.ones((2, 5, 3)), verbose=0).shape == (2, 4)
+    choice = layer.explain_engine((None, 5, 3))
+    assert choice.engine == "loop"
+    assert "XLA cannot compile the cell _Foreign" in choice.reason
+    assert "PyFunc" in choice.reason
+
+
+@pytest.mark.parametrize("engine", ["compiled", "recomputed"])
+def test_asked_for_it_is_refused_while_the_model_is_put_together(engine):
+    layer = kr.RNN(_Foreign(4), engine=engine)
+    with pytest.raises(ValueError, match=r"cannot compile the cell _Foreign.*Use engine='auto'"):
+        keras.Sequential([keras.Input((5, 3)), layer])
