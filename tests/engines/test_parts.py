@@ -20,13 +20,13 @@ def test_split_and_join(rows, known):
             tape.watch(x)
             halves = parts.split({"x": x, "none": None}, 2, axis=1)
             whole = parts.join(halves, axis=1)["x"]
-            loss = tf.reduce_sum(whole**3)
+            loss = tf.reduce_sum(whole * tf.stop_gradient(x))
         return halves[0]["x"], halves[1]["x"], whole, tape.gradient(loss, x)
 
     first, second, whole, gradient = halves_and_whole(x)
     assert (first.shape[1], second.shape[1]) == (rows // 2, rows - rows // 2)
     np.testing.assert_array_equal(whole, x)
-    np.testing.assert_array_equal(gradient, 3 * x**2)
+    np.testing.assert_array_equal(gradient, x)
     assert parts.join(parts.split(tree, 1, axis=0), axis=0) is tree
 
 
