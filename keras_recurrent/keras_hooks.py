@@ -3,6 +3,7 @@
 `tests/test_keras_hooks.py` fails when one of them stops working.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -34,6 +35,20 @@ def create_state_variables(layer, batch: int) -> None:
     Keras tracks every variable that a layer gets as an attribute, but for those made here.
     """
     layer._create_state_variables(batch)
+
+
+# Keras casts variables to a layer's compute type inside a scope that has no public name.
+_AutocastScope = next(
+    scope
+    for base in keras.Variable.__mro__
+    if (scope := vars(sys.modules[base.__module__]).get("AutocastScope")) is not None
+)
+
+
+def autocast(layer):
+    """The scope in which the variables of a layer are read while it is called."""
+    casts = layer.autocast and layer.compute_dtype != layer.variable_dtype
+    return _AutocastScope(layer.compute_dtype if casts else None)
 
 
 @contextmanager

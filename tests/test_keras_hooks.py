@@ -129,3 +129,12 @@ def test_fit_starts_from_the_epoch_that_a_callback_has_set():
     history = model.fit(np.ones((2, 1)), np.ones(2), epochs=3, callbacks=[set_epoch], verbose=0)
     assert history.epoch == [2]
     assert keras_hooks.initial_epoch(model) == 2
+
+
+def test_variables_read_as_in_a_call():
+    for policy, inside in [("mixed_float16", "float16"), ("float32", "float32")]:
+        layer = keras.layers.Dense(2, dtype=policy)
+        layer.build((None, 3))
+        with keras_hooks.autocast(layer):
+            assert keras.ops.convert_to_tensor(layer.kernel).dtype == inside
+        assert keras.ops.convert_to_tensor(layer.kernel).dtype == "float32"

@@ -24,7 +24,8 @@ class Cell(FiniteWeights, keras.layers.Layer, DropoutRNNCell):
     * `project(inputs, weights, noise)`: the work that depends on the inputs only, for any number of
       leading axes; a layer calls it once for all time steps.
     * `draw(batch, timesteps, training)`: all the randomness of a sequence, or None.
-    * `step(z_t, states, weights, noise_t)`: the formula, pure: `(output, new_states)`.
+    * `step(z_t, states, weights, noise_t)`: the formula, pure: `(output, new_states)`. It draws nothing
+      at random, since an engine may run it again for the pass back: that belongs in `draw`.
 
     `call(inputs, states)` chains the four, so that a cell also works inside `keras.layers.RNN`.
 

@@ -54,6 +54,9 @@ class _Engine:
 
     def _run(self, inputs, states, weights, values, noise, mask):
         programs = Programs(self._cell(), self._variables, self._collect, self._zero_masked)
+        if inputs.shape[0] is None:
+            message = "engine='compiled' needs at least one time step"
+            tf.debugging.assert_greater(tf.shape(inputs)[0], 0, message=message)
         count = parts.count_parts(inputs.shape[1])
         over_time = [inputs, None if noise is None else noise.steps, column(mask)]
         by_row = [states, None if noise is None else noise.fixed]

@@ -50,6 +50,9 @@ def join(parts: list, axis: int):
 
 
 def _cut(tensor, count: int, axis: int) -> list:
+    if tensor.shape[axis] == 1:
+        return [tensor] * count  # noise that all rows share: a batch of one row is not cut
+
     @tf.custom_gradient
     def cut(tensor):
         return _slices(tensor, count, axis), lambda *upstream: tf.concat(upstream, axis)

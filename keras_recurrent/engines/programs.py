@@ -5,17 +5,24 @@ each step again on these, without multiplying, to get its gradients; the gradien
 with respect to a kernel are then one product over time and batch.
 """
 
+import re
 import weakref
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from keras_recurrent.engines.once import once
 from keras_recurrent.engines.projection import project
 from keras_recurrent.engines.result import Result, advance, each, hold, masked_output
 from keras_recurrent.engines.scan import scan
 from keras_recurrent.engines.step_gradient import StepGradient, step_gradient
+from keras_recurrent.keras_hooks import autocast
 from keras_recurrent.products import Record, taking_part
+
+# Operations of TensorFlow that draw random numbers, by their names.
+_DRAWS = re.compile("Random|Multinomial|TruncatedNormal|StatefulUniform|StatefulStandardNormal|Rng")
 
 
 class Given(NamedTuple):
@@ -75,14 +82,42 @@ class Programs:
 
     def forward(self, given: Given, record: bool) -> tuple[Result, Any]:
         """The result, and with `record` what the pass back needs: the states and products."""
-        return self._forward(given, record)
+        self._refuse_random_steps(given, record)
+        result, kept = self._forward(given, record)
+        return result, tf.nest.map_structure(tf.stop_gradient, kept)
 
-    def translate(self, given: Given) -> str:
-        """The pass forward as XLA reads it; raises `ValueError` if it cannot."""
-        return self._forward.experimental_get_compiler_ir(given, True)(stage="hlo")
+    def translate(self, given: Given) -> None:
+        """Let XLA read both programs; raises `ValueError` or `TypeError` if it cannot."""
+        self._refuse_random_steps(given, True)
+        self._forward.experimental_get_compiler_ir(given, True)(stage="hlo")
+        specs = self._forward.get_concrete_function(given, True).structured_outputs
+        upstream, record = tf.nest.map_structure(lambda s: tf.zeros(s.shape, s.dtype), specs)
+        products = self._products(given, given.weights, given.values)
+        turned = [tf.transpose(kernel) for kernel in products.kernels]
+        backward = (given, record, upstream, turned)
+        self._backward.experimental_get_compiler_ir(*backward)(stage="hlo")
+
+    def _refuse_random_steps(self, given: Given, record: bool) -> None:
+        """The pass back runs each step again, and a step that draws would draw other numbers."""
+        graph = self._forward.get_concrete_function(given, record).graph.as_graph_def()
+        functions = [graph.node, *(function.node_def for function in graph.library.function)]
+        drawn = {node.op for nodes in functions for node in nodes if _DRAWS.search(node.op)}
+        if drawn:
+            raise ValueError(
+                f"The step of {type(self._cell).__name__} ({self._cell.name!r}) draws random numbers, "
+                "and its pass back would draw others: draw them in `draw`, see `kr.Cell`, or use "
+                f"engine='loop'. Received: {', '.join(sorted(drawn))}"
+            )
 
     def backward(self, given: Given, record, upstream: Result) -> list:
         """The gradients of `given.differentiable()`."""
+        return once(
+            lambda arguments: self._gradients(*arguments),
+            (given, record, upstream),
+            "engine 'compiled' has no second derivative: use engine='loop'",
+        )
+
+    def _gradients(self, given: Given, record, upstream: Result) -> list:
         structure = [given.weights, given.values]
         with tf.GradientTape() as tape:
             leaves = [tf.identity(leaf) for leaf in tf.nest.flatten(structure)]
@@ -105,9 +140,15 @@ class Programs:
             d_leaves[k] = d if d_leaves[k] is None else d_leaves[k] + d
         return [rows[self._layout.z], *d_states, d_output, *d_leaves]
 
+    @contextmanager
     def reading(self, values):
-        """Inside, the cell's variables read as `values`, so that gradients reach these."""
-        return keras.StatelessScope(state_mapping=list(zip(self._variables, values, strict=True)))
+        """Inside, the cell's variables read as `values`, so that gradients reach these.
+
+        They are cast as in a call of the layer: the pass back is traced outside of one.
+        """
+        mapping = list(zip(self._variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping), autocast(self._cell):
+            yield
 
     def _step(self, noise, row, states, output, weights, values):
         """One step of the cell on one row, masked: `(new_states, new_output)`."""

@@ -40,16 +40,20 @@ def recomputed(function: Callable, arguments):
 
         def gradient(*upstream):
             # Not before the gradient has come this far: else all segments would be kept at once.
-            with tf.control_dependencies(upstream), tf.GradientTape() as tape:
+            with tf.control_dependencies(_present(upstream)), tf.GradientTape() as tape:
                 again = [tf.identity(tensor) for tensor in flat]
                 tape.watch(again)
                 result = function(tf.nest.pack_sequence_as(arguments, again), record=True)
             gradients = tape.gradient(tf.nest.flatten(result), again, list(upstream))
             # All of this segment is done before the one before it begins, for the same reason.
-            with tf.control_dependencies(gradients):
-                return [tf.identity(gradient) for gradient in gradients]
+            with tf.control_dependencies(_present(gradients)):
+                return [None if g is None else tf.identity(g) for g in gradients]
 
         return tf.nest.flatten(template), gradient
 
     flat = forward(*tf.nest.flatten(arguments))
     return tf.nest.pack_sequence_as(template, flat)
+
+
+def _present(tensors) -> list:
+    return [tensor for tensor in tensors if tensor is not None]

@@ -1,6 +1,8 @@
 """The compiled engine beyond the numbers of the conformance matrix: fit, caching, gathered gradients."""
 
+import gc
 import time
+import weakref
 
 import keras
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_recurrent as kr
+from keras_recurrent.cells.noise import Noise
 from keras_recurrent.engines import compiled
 
 
@@ -129,15 +132,15 @@ def test_eager_calls_compile_once():
 
 
 def test_programs_go_with_their_cell():
-    layer = kr.GRU(2, engine="compiled")
-    layer(_data()[0])
-    cells = len(compiled._engines)
-    del layer
+    model = keras.Sequential([keras.Input((6, 3)), kr.GRU(2), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(*_data(), verbose=0)
+    cell = weakref.ref(model.layers[0].cell)
+    assert cell() in compiled._engines
+    del model
     keras.backend.clear_session()
-    import gc
-
     gc.collect()
-    assert len(compiled._engines) < cells
+    assert cell() is None
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,7 @@ def test_no_time_steps():
     assert layer(np.zeros((2, 0, 3), "float32")).shape == (2, 0, 3)
 
 
-class _Counting(keras.callbacks.Callback):
+class _Clock(keras.callbacks.Callback):
     """Seconds of every step."""
 
     def __init__(self):
@@ -181,7 +184,7 @@ def test_a_model_compiled_as_a_whole_compiles_once():
     x, y = rng.normal(size=(80, 6, 3)), rng.normal(size=(80, 1))
     model = keras.Sequential([keras.Input((6, 3)), kr.LSTM(4), keras.layers.Dense(1)])
     model.compile("adam", "mse", jit_compile=True)
-    clock = _Counting()
+    clock = _Clock()
     model.fit(x, y, batch_size=16, verbose=0, callbacks=[clock])
     first, *others = clock.seconds
     assert max(others) < first / 3
@@ -206,23 +209,156 @@ def test_last_batches_of_any_size(batch):
 class _Foreign(kr.SimpleRNNCell):
     """A cell with an operation that XLA does not know."""
 
+    problem = "PyFunc"
+
     def step(self, z, states, weights, noise=None):
         h = tf.ensure_shape(tf.numpy_function(np.tanh, [z], z.dtype), z.shape)
         return h, kr.HiddenState(h)
 
 
-def test_a_cell_that_xla_cannot_read_keeps_its_loop_under_auto():
-    layer = kr.RNN(_Foreign(4))
+class _Drawing(kr.SimpleRNNCell):
+    """A cell whose step draws: run again in the pass back, it would draw other numbers."""
+
+    problem = "draw them in `draw`"
+
+    def step(self, z, states, weights, noise=None):
+        h = tf.tanh(z) * tf.round(tf.random.uniform(tf.shape(z)))
+        return h, kr.HiddenState(h)
+
+
+class _Counting(kr.SimpleRNNCell):
+    """A cell with a state that is no real number."""
+
+    problem = "keep real numbers as states"
+
+    def get_initial_state(self, batch_size=None):
+        return kr.HiddenState(tf.zeros((batch_size, self.units), tf.int32))
+
+    def step(self, z, states, weights, noise=None):
+        return z, kr.HiddenState(states.h + 1)
+
+
+REFUSED = [_Foreign, _Drawing, _Counting]
+
+
+@pytest.mark.parametrize("cell", REFUSED)
+def test_a_cell_that_must_not_be_compiled_keeps_its_loop_under_auto(cell):
+    layer = kr.RNN(cell(4))
     model = keras.Sequential([keras.Input((5, 3)), layer])
     assert model.predict(np.ones((2, 5, 3)), verbose=0).shape == (2, 4)
     choice = layer.explain_engine((None, 5, 3))
     assert choice.engine == "loop"
-    assert "XLA cannot compile the cell _Foreign" in choice.reason
-    assert "PyFunc" in choice.reason
+    assert f"the cell {cell.__name__}" in choice.reason
+    assert cell.problem in choice.reason
 
 
+@pytest.mark.parametrize("cell", REFUSED)
 @pytest.mark.parametrize("engine", ["compiled", "recomputed"])
-def test_asked_for_it_is_refused_while_the_model_is_put_together(engine):
-    layer = kr.RNN(_Foreign(4), engine=engine)
-    with pytest.raises(ValueError, match=r"cannot compile the cell _Foreign.*Use engine='auto'"):
+def test_asked_for_it_is_refused_while_the_model_is_put_together(engine, cell):
+    layer = kr.RNN(cell(4), engine=engine)
+    with pytest.raises(ValueError, match=rf"the cell {cell.__name__}.*Use engine='auto'"):
         keras.Sequential([keras.Input((5, 3)), layer])
+
+
+@pytest.mark.parametrize(
+    ("engine", "policy"),
+    [("auto", "mixed_float16"), ("auto", "mixed_bfloat16"), ("recomputed", "mixed_float16")],
+)
+def test_a_cell_that_reads_its_own_weights_trains_under_every_policy(engine, policy):
+    x, y = _data()
+    losses = []
+    for asked in ("loop", engine):
+        keras.utils.set_random_seed(1)
+        layer = kr.RNN(_OwnWeights(4, dtype=policy), engine=asked, dtype=policy)
+        model = keras.Sequential([keras.Input((6, 3)), layer, keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        losses.append(model.fit(x, y, verbose=0, epochs=2, shuffle=False).history["loss"])
+    assert layer.explain_engine((None, 6, 3)).engine in ("compiled", "recomputed")
+    tolerance = {"mixed_float16": 2e-3, "mixed_bfloat16": 2e-2}[policy]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=tolerance)
+
+
+class _SharedNoise(_OwnWeights):
+    """Masks without an axis for the batch's rows."""
+
+    def draw(self, batch, timesteps, training=False):
+        mask = tf.reshape(tf.range(1.0, timesteps + 1), [-1, 1, 1])
+        return Noise(fixed=tf.fill([1, self.units], 0.5), steps=mask) if training else None
+
+    def step(self, z, states, weights, noise=None):
+        scale = 1.0 if noise is None else noise.steps * noise.fixed
+        return super().step(z * scale, states, weights)
+
+
+@pytest.mark.parametrize("rows", [3, 17])
+def test_noise_that_all_rows_share(rows):
+    x = tf.constant(np.random.default_rng(0).normal(size=(rows, 4, 3)), tf.float32)
+    layer = kr.RNN(_SharedNoise(4))
+    layer(x)
+    results = []
+    for engine in ("loop", "compiled"):
+        layer.engine = engine
+        results.append(_tape(layer, x, True))
+    for got, wanted in zip(*results, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+def _traced(function, x, traced):
+    return (tf.function(function) if traced else function)(x)
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_persistent_and_nested_tapes(traced):
+    layer, x = kr.GRU(4), tf.constant(_data()[0])
+    layer(x)
+
+    def persistent(x):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+            first, second = tf.reduce_sum(y), tf.reduce_sum(y**2)
+        return tape.gradient(first, x), tape.gradient(second, x)
+
+    def nested(x):
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = layer(x, training=True)
+                first = tf.reduce_sum(y)
+            d_x = inner.gradient(first, x)
+            second = tf.reduce_sum(y**2)
+        return d_x, outer.gradient(second, layer.trainable_variables[0].value)
+
+    for function in (persistent, nested):
+        results = []
+        for engine in ("loop", "compiled"):
+            layer.engine = engine
+            results.append(_traced(function, x, traced))
+        for got, wanted in zip(*results, strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_a_second_derivative_is_an_error_not_a_wrong_number(traced):
+    layer, x = kr.GRU(4, engine="compiled"), tf.constant(_data()[0])
+    layer(x)
+
+    def penalty(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = layer(x, training=True)
+            total = tf.reduce_sum(inner.gradient(y, x) ** 2)
+        return outer.gradient(total, x)
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no second derivative"):
+        _traced(penalty, x, traced)
+
+
+def test_no_time_step_where_their_number_is_unknown():
+    layer = kr.GRU(3, engine="compiled")
+    layer(np.ones((2, 2, 3), "float32"))
+    run = tf.function(layer, input_signature=[tf.TensorSpec((None, None, 3))])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least one time step"):
+        run(np.zeros((2, 0, 3), "float32"))
