@@ -93,7 +93,7 @@ def test_every_epoch_is_the_same():
         ([np.ones(3), np.ones(3, int)], None, (2, 2), "at place 1"),
         (np.arange(4), None, (4, 2), "3 steps"),
         ([{"a": np.ones(3)}, {"b": np.ones(3)}], None, (2, 2), "at place 1"),
-        ([np.array(["a", "b"]), np.ones(2)], None, (2, 2), r"strings.*float64 \(T,\) at place 1"),
+        ([np.array(["a", "b"]), np.ones(2)], None, (2, 2), "strings.*float64.*at place 1"),
     ],
 )
 def test_refuses(inputs, targets, sizes, text):
