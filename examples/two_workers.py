@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -52,18 +53,21 @@ def work(folder: Path, quick: bool) -> None:
             [keras.Input((STEPS, FEATURES)), kr.LSTM(32), keras.layers.Dense(1)]
         )
         model.compile(keras.optimizers.Adam(5e-3, global_clipnorm=1.0), "mse")
-    name = "chief" if kr.training.is_chief(strategy) else "other"
+    chief = kr.training.is_chief(strategy)
+    name = "chief" if chief else "other"
     history = model.fit(
         x,
         y,
         batch_size=BATCH,  # of both workers together
         epochs=QUICK_EPOCHS if quick else EPOCHS,
-        callbacks=[kr.training.ChiefOnly(keras.callbacks.BackupAndRestore(folder / "backup"))],
+        callbacks=[kr.training.ChiefOnly(kr.training.BackupAndRestore(folder / "backup"))],
         verbose=0,
     )
     losses = " ".join(f"{loss:.6f}" for loss in history.history["loss"])
     print(f"{name}: loss of each epoch {losses}", flush=True)
     model.save(folder / "model.keras")  # on the chief alone
+    if chief:
+        print(f"chief: the model is in {folder / 'model.keras'}", flush=True)
 
 
 def start_workers(arguments: list[str], seconds: float) -> int:
@@ -90,14 +94,18 @@ def start_workers(arguments: list[str], seconds: float) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="little data, under a minute")
-    parser.add_argument("--folder", type=Path, default=Path("two_workers"), help="for the results")
+    parser.add_argument(
+        "--folder", type=Path, help="for backup and model; a new temporary one by default"
+    )
     parser.add_argument("--seconds", type=float, default=900.0, help="time limit of local workers")
     options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="two_workers_"))
     if "TF_CONFIG" in os.environ:
-        work(options.folder, options.quick)
+        work(folder, options.quick)
     else:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        sys.exit(start_workers(sys.argv[1:], options.seconds))
+        folder.mkdir(parents=True, exist_ok=True)
+        print(f"started {WORKERS} workers on this machine; they write into {folder}", flush=True)
+        sys.exit(start_workers([*sys.argv[1:], "--folder", str(folder)], options.seconds))
 
 
 if __name__ == "__main__":

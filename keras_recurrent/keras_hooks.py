@@ -107,30 +107,81 @@ class BuiltFromLocalBatch:
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
 
+class _StepsBefore:
+    """In the place of one optimizer's public method `apply`: steps that see the gradients first."""
+
+    def __init__(self, optimizer):
+        self.replaced = vars(optimizer).get("apply")
+        self.apply = optimizer.apply
+        self.steps: dict = {}
+
+    def __call__(self, grads, trainable_variables=None):
+        grads = list(grads)
+        if trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+        for step in self.steps.values():
+            grads = step(grads, trainable_variables)
+        return self.apply(grads, trainable_variables)
+
+
+def steps_before_apply(optimizer) -> dict:
+    """The steps before this optimizer's `apply`, in order: `step(grads, variables)` gives gradients."""
+    standing = vars(optimizer).get("apply")
+    return standing.steps if isinstance(standing, _StepsBefore) else {}
+
+
+def add_step_before_apply(optimizer, key, step, first: bool = False) -> None:
+    """Let `step` see the gradients before `apply`, on this instance only; `key` is for its removal."""
+    if not isinstance(vars(optimizer).get("apply"), _StepsBefore):
+        optimizer.apply = _StepsBefore(optimizer)
+    others = {k: s for k, s in optimizer.apply.steps.items() if k != key}
+    optimizer.apply.steps = {key: step, **others} if first else {**others, key: step}
+
+
+def remove_step_before_apply(optimizer, key) -> None:
+    """Take a step away; the last one leaves the optimizer as it was."""
+    standing = vars(optimizer).get("apply")
+    if not isinstance(standing, _StepsBefore):
+        return
+    standing.steps.pop(key, None)
+    if standing.steps:
+        return
+    if standing.replaced is None:
+        del optimizer.apply
+    else:
+        optimizer.apply = standing.replaced
+
+
+_REDUCTION = "sum over the replicas"
+
+
 def reduce_before_clipping(optimizer) -> None:
     """Let the optimizer sum gradients over the replicas first, then clip them or look for overflow.
 
     Keras clips and looks on each replica and sums after that: another result than one process has,
     and a replica that skips a step alone leaves the others waiting.
     """
-    if getattr(optimizer, "_keras_recurrent_reduces", False):
-        return
-    optimizer._keras_recurrent_reduces = True
-    apply = optimizer.apply
-
-    def reduce_and_apply(grads, trainable_variables=None):
-        context = tf.distribute.get_replica_context()
-        present = [g for g in grads if g is not None]
-        if context is None or context.num_replicas_in_sync == 1 or not present:
-            return apply(grads, trainable_variables)
-        summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
-        grads = [None if g is None else next(summed) for g in grads]
-        return apply(grads, trainable_variables)
-
     # For good: replicas are traced in threads that take turns, even within one call.
     innermost = getattr(optimizer, "inner_optimizer", optimizer)
     innermost._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
-    optimizer.apply = reduce_and_apply
+    add_step_before_apply(
+        optimizer, _REDUCTION, lambda grads, _: summed_over_replicas(grads), first=True
+    )
+
+
+def reduces_before_clipping(optimizer) -> bool:
+    """Whether what stands before `apply`, of an inner optimizer too, sees sums over the replicas."""
+    return _REDUCTION in steps_before_apply(optimizer)
+
+
+def summed_over_replicas(grads: list) -> list:
+    """The gradients, some of them None, added over the replicas if there are several."""
+    context = tf.distribute.get_replica_context()
+    present = [g for g in grads if g is not None]
+    if context is None or context.num_replicas_in_sync == 1 or not present:
+        return grads
+    total = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+    return [None if g is None else next(total) for g in grads]
 
 
 def moving_states(model) -> list:

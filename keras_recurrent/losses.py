@@ -24,13 +24,15 @@ class SumOverTime(keras.losses.Loss):
     Masked steps, by the mask that travels with ŷ, are left out, whatever their targets hold. B is the
     number of rows with at least one valid step: rows that are masked from end to end count as little as
     if they were not in the batch (a batch of nothing else has the loss 0). Sample weights scale and
-    change no count, as in Keras: a row of weight 0 is one of the B.
+    change no count, as in Keras: a row of weight 0 is one of the B. Under a `tf.distribute` strategy a
+    plain Keras model weighs the replicas alike, whatever rows are masked from end to end there;
+    `kr.training.Sequential` and `Model` divide by the B of all.
 
     Args:
         loss: Any Keras loss of one time step: its name, class, function or an instance, whose
             reduction is not used (and stays as it is).
         reduction: "sum_over_batch_size" for the mean over the batch, "sum" for the sum over it, "none"
-            or None for one number a row.
+            or None for one number a row (not with several replicas of a `kr.training` model).
         name: Name of the loss.
         dtype: Type to compute in; by default the wrapped loss's own or Keras's float type, and
             float32 where that has 16 bits.

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_recurrent import keras_hooks
+from keras_recurrent.training.gradient_norms import GradientNorms
 
 
 def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
@@ -33,14 +34,20 @@ def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
 class ChiefOnly(keras.callbacks.Callback):
     """Callbacks that run on the chief alone, with their effect on all workers.
 
-    For callbacks that write: `ModelCheckpoint`, `BackupAndRestore`, `TensorBoard`, `CSVLogger`.
-    What they do at the start of training (`BackupAndRestore` reads its files, which need lie on the
-    chief's disk only) reaches the others: weights, optimizer and first epoch are sent to them, and
-    so is `model.stop_training` at the end of each epoch. Callbacks that only decide, such as
-    `EarlyStopping`, need no wrapper, since all workers see equal logs.
+    For callbacks that write: `ModelCheckpoint`, `TensorBoard`, `CSVLogger`, and
+    `kr.training.BackupAndRestore`, exact where Keras's forgets the seeds of dropout. What they do at
+    the start of training (`BackupAndRestore` reads its files, which need lie on the chief's disk only)
+    reaches the others: weights, seeds, optimizer and first epoch are sent to them,
+    and so is `model.stop_training` at the end of each epoch. Callbacks that only decide, such as
+    `EarlyStopping`, need no wrapper, since all workers see equal logs. The states of stateful layers
+    stay each worker's own.
 
     Args:
         callbacks: A callback or a list of them.
+
+    Raises:
+        TypeError: For what is no callback.
+        ValueError: For `GradientNorms`, which sums over the workers: all need it.
     """
 
     def __init__(self, callbacks):
@@ -49,6 +56,12 @@ class ChiefOnly(keras.callbacks.Callback):
         for callback in callbacks:
             if not isinstance(callback, keras.callbacks.Callback):
                 raise TypeError(f"ChiefOnly takes Keras callbacks. Received: {callback!r}")
+            if isinstance(callback, GradientNorms):
+                raise ValueError(
+                    "GradientNorms sums the gradients over the workers, so that all must have it: give "
+                    f"it to `fit` by itself. Received: ChiefOnly({type(callback).__name__}())"
+                )
+            callback.on_chief_alone = True
         self.callbacks = callbacks
         self._running = None
 

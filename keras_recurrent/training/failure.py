@@ -31,7 +31,7 @@ def lost_workers_named(strategy) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        if not _several_workers(strategy) or not _of_the_cluster(error):
+        if not _spans_workers(strategy) or not _of_the_cluster(error):
             raise
         if "expected type" in str(error.message):
             raise WorkerLost(
@@ -41,13 +41,13 @@ def lost_workers_named(strategy) -> Iterator[None]:
         raise WorkerLost(
             "A worker of the cluster is lost: it has stopped, has been killed or cannot be "
             "reached; its own log says why. This worker cannot go on alone. Restart the program "
-            "on all workers; with keras_recurrent.training.ChiefOnly(keras.callbacks."
-            "BackupAndRestore(folder)) among the callbacks of `fit`, training goes on after the "
+            "on all workers; with kr.training.ChiefOnly(kr.training.BackupAndRestore("
+            "folder)) among the callbacks of `fit`, training goes on after the "
             f"last epoch that was finished. TensorFlow says: {_first_lines(error)}"
         ) from error
 
 
-def _several_workers(strategy) -> bool:
+def _spans_workers(strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 

@@ -3,10 +3,11 @@
 import keras
 import tensorflow as tf
 
-from keras_recurrent.keras_hooks import all_layers
+from keras_recurrent import keras_hooks
 from keras_recurrent.options import check_flag
 
 _NAME = "gradient_norm"
+_OUTSIDE = "outside_the_model"
 
 
 class GradientNorms(keras.callbacks.Callback):
@@ -15,13 +16,15 @@ class GradientNorms(keras.callbacks.Callback):
     n_l = sqrt(Σ_{w of layer l} ‖∂L/∂w‖²), n = sqrt(Σ_l n_l²)
 
     Names in the logs: `gradient_norm` for n and `gradient_norm/<layer>` for n_l; a recurrent layer
-    counts with its cell, and a layer's path stands for its name where two have the same. The epoch's
-    logs hold means over its steps, for History, CSVLogger, TensorBoard and the progress bar. Put the
-    callback before those that read the logs.
+    counts with its cell, and a layer's path stands for its name where two have the same. What a
+    step of your own trains beside `model.trainable_variables` counts together, as
+    `gradient_norm/outside_the_model`. The epoch's logs hold means over its steps, for History,
+    CSVLogger, TensorBoard and the progress bar. Put the callback before those that read the logs.
 
     Norms are those of the gradient of the loss itself: without loss scaling, before clipping and weight
     decay, and with gradient accumulation of every step's own part. Steps that loss scaling skips are not
-    counted; an epoch without a step gives NaN. With several replicas they are norms of the sum.
+    counted; an epoch without a step gives NaN. With several replicas they are norms of the sum, for
+    which all replicas meet: every worker needs the callback.
 
     How: Keras shows callbacks no gradients. While `fit` runs, this one stands before the optimizer's
     public method `apply`, on this instance only, and adds the norms to a variable within the training
@@ -49,20 +52,23 @@ class GradientNorms(keras.callbacks.Callback):
                 f"{self.model.name!r} without one"
             )
         owners = owners_of(self.model)
-        self._names = list(dict.fromkeys(owners.values()))
+        self._names = [*dict.fromkeys(owners.values()), _OUTSIDE]
+        self._met_others = False
         with self.model.distribute_strategy.scope():
             shape = (len(self._names) + 1,)
             self._last, self._sum = (_variable(shape), _variable(shape))
             self._steps = _variable(())
-        self._optimizer = getattr(
-            optimizer, "inner_optimizer", optimizer
-        )  # gradients unscaled there
-        vars(self._optimizer).pop("apply", None)  # of a fit that was interrupted
-        self._optimizer.apply = self._before(self._optimizer.apply, self._optimizer, owners)
+        # gradients are unscaled there
+        self._optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        for other in list(keras_hooks.steps_before_apply(self._optimizer)):
+            if isinstance(other, GradientNorms) and other.params is not self.params:
+                # of a fit that was interrupted: all callbacks of one fit share their params
+                keras_hooks.remove_step_before_apply(self._optimizer, other)
+        keras_hooks.add_step_before_apply(self._optimizer, self, self._measuring(owners))
         self.model.make_train_function(force=True)
 
     def on_train_end(self, logs=None):
-        vars(self._optimizer).pop("apply", None)
+        keras_hooks.remove_step_before_apply(self._optimizer, self)
         self.model.make_train_function(force=True)
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -80,23 +86,29 @@ class GradientNorms(keras.callbacks.Callback):
 
     def _named(self, norms) -> dict[str, float]:
         names = [_NAME, *(f"{_NAME}/{name}" for name in self._names)]
-        return dict(zip(names, map(float, norms), strict=True))
+        logs = dict(zip(names, map(float, norms), strict=True))
+        if not self._met_others:
+            del logs[f"{_NAME}/{_OUTSIDE}"]
+        return logs
 
-    def _before(self, apply, optimizer, owners):
-        """`apply` that measures the gradients first."""
+    def _measuring(self, owners):
+        """The step before `apply`."""
 
-        def measured(grads, trainable_variables=None):
-            grads = list(grads)
+        def measure(grads, trainable_variables=None):
             variables = trainable_variables
-            variables = self.model.trainable_variables if variables is None else list(variables)
-            self._measure(grads, [owners[id(v)] for v in variables], optimizer.loss_scale_factor)
-            return apply(grads, variables)
+            variables = self.model.trainable_variables if variables is None else variables
+            names = [owners.get(id(variable), _OUTSIDE) for variable in variables]
+            self._met_others = self._met_others or _OUTSIDE in names
+            known = keras_hooks.reduces_before_clipping(self.model.optimizer)
+            summed = grads if known else keras_hooks.summed_over_replicas(grads)
+            self._measure(summed, names, self._optimizer.loss_scale_factor)
+            return grads
 
-        return measured
+        return measure
 
     def _measure(self, grads, names, scale) -> None:
         squares = {name: tf.zeros([]) for name in self._names}
-        for gradient, name in zip(_summed(grads), names, strict=True):
+        for gradient, name in zip(grads, names, strict=True):
             if gradient is not None:
                 gradient = tf.cast(tf.convert_to_tensor(gradient), tf.float32)
                 squares[name] += tf.reduce_sum((gradient / (scale or 1.0)) ** 2)
@@ -109,12 +121,12 @@ class GradientNorms(keras.callbacks.Callback):
 
 def owners_of(model) -> dict[int, str]:
     """For each trainable variable (its id) the name of the layer it belongs to, without cells."""
-    layers = all_layers(model)
+    layers = keras_hooks.all_layers(model)
     inside = {
         id(part)
         for layer in layers
         if isinstance(layer, keras.layers.RNN)
-        for part in all_layers(layer)
+        for part in keras_hooks.all_layers(layer)
         if part is not layer
     }
     owner: dict[int, keras.layers.Layer] = {}
@@ -136,13 +148,3 @@ def _variable(shape) -> tf.Variable:
     return tf.Variable(
         tf.zeros(shape), trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
     )
-
-
-def _summed(grads: list) -> list:
-    """The gradients, added over the replicas if there are several."""
-    replicas = tf.distribute.get_replica_context()
-    if replicas is None or replicas.num_replicas_in_sync == 1:
-        return grads
-    given = [gradient for gradient in grads if gradient is not None]
-    total = iter(replicas.all_reduce(tf.distribute.ReduceOp.SUM, given))
-    return [None if gradient is None else next(total) for gradient in grads]

@@ -38,7 +38,7 @@ class Distributed(keras_hooks.BuiltFromLocalBatch):
     Without a strategy, or with one replica, this is the Keras model it is mixed into.
 
     Raises:
-        ValueError: `jit_compile=True` with several replicas.
+        ValueError: `jit_compile=True` or a loss of one number a row with several replicas.
         WorkerLost: Another worker has stopped (`fit`, `evaluate`, `predict`).
 
     Example:

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_recurrent.training.chief import several_workers
 from keras_recurrent.training.truncated_bptt import kept_states
 
 
@@ -23,14 +24,20 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     the epochs, skip what has been seen: `dataset.skip(steps_per_epoch * epochs_done)`. Other callbacks
     that count, EarlyStopping say, start to count anew.
 
+    On several workers, wrap it: `kr.training.ChiefOnly(kr.training.BackupAndRestore(folder))`. Seeds
+    then reach all workers. The states of stateful layers, of each worker's own rows, do not: let epochs
+    start with documents, as those of `kr.training.windows` without `steps_per_epoch` do.
+
     Args:
         backup_dir: Folder for the backup; one for each training.
         double_checkpoint: As in Keras.
         delete_checkpoint: As in Keras: whether a finished `fit` deletes the folder.
 
     Raises:
-        ValueError: For a backup of another model.
+        ValueError: For a backup of another model; on several workers without `ChiefOnly`.
     """
+
+    on_chief_alone = False
 
     def __init__(self, backup_dir, double_checkpoint: bool = False, delete_checkpoint: bool = True):
         super().__init__(
@@ -39,6 +46,15 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
             double_checkpoint=double_checkpoint,
             delete_checkpoint=delete_checkpoint,
         )
+
+    def set_model(self, model):
+        super().set_model(model)
+        if several_workers(model.distribute_strategy) and not self.on_chief_alone:
+            raise ValueError(
+                "On several workers the chief alone writes the backup, and all go on from it: wrap it "
+                "in ChiefOnly, kr.training.ChiefOnly(kr.training.BackupAndRestore(folder)). Received: "
+                f"BackupAndRestore({self.backup_dir!r}) by itself"
+            )
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -69,7 +85,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         return Path(self.backup_dir, f"run_state_{epoch}.npz")
 
     def _iterations(self) -> int:
-        return int(self.model.optimizer.iterations)
+        return int(self.model.optimizer.iterations.numpy())  # a mirrored one is no number
 
     def _epoch_of_weights(self, named: int) -> int:
         """The epoch whose backup has as many optimizer steps as the weights that were loaded."""

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_recurrent import keras_hooks
+from keras_recurrent.losses import SumOverTime
 from keras_recurrent.training import replicas
 
 
@@ -23,6 +24,7 @@ class Share(keras.losses.Loss):
 
     def __init__(self, given):
         self.given = _to_loss(given)
+        _check_one_number(self.given)
         super().__init__(name=self.given.name, reduction=None)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -65,6 +67,18 @@ def _to_loss(given) -> keras.losses.Loss:
         return loss
     name = given if isinstance(given, str) else getattr(loss, "__name__", type(loss).__name__)
     return keras_hooks.LossFromFunction(loss, name=name)
+
+
+def _check_one_number(loss) -> None:
+    own = type(loss).__call__ is not keras.losses.Loss.__call__ and not isinstance(
+        loss, SumOverTime
+    )
+    if not own and loss.reduction in (None, "none"):
+        raise ValueError(
+            "On several replicas the loss must be one number, not one a row: give it "
+            f"reduction='sum_over_batch_size' or 'sum'. Received: {loss.name!r} with "
+            f"reduction={loss.reduction!r}"
+        )
 
 
 def _rows_shown(y_pred):

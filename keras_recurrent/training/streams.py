@@ -1,5 +1,6 @@
 """Long sequences cut into windows whose rows go on from batch to batch."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ def windows(inputs: Any, targets: Any = None, *, batch_size: int, window: int) -
 
     Args:
         inputs: A list of documents, or one sequence, which is then cut into `batch_size` parts of equal
-            length, one a row. A document is an array `(T, ...)`, or a dictionary of arrays with one T
-            (a sequence too), for models with several inputs. All lies in memory.
+            length, one a row. A document is an array `(T, ...)`, a list of T numbers, or a dictionary of
+            arrays with one T (a sequence too), for models with several inputs. All lies in memory.
         targets: Like `inputs`, with the same T for each document. By default the inputs one step
             later: a model of the next step.
         batch_size: Number of rows.
@@ -28,10 +29,12 @@ def windows(inputs: Any, targets: Any = None, *, batch_size: int, window: int) -
         A dataset of one epoch, `({"inputs": x, "reset": reset}, y, weights)`, for
         `kr.training.TruncatedBPTT`: `x` and `y (batch_size, window, ...)`, `reset (batch_size,)`,
         1 where a document starts, else 0, `weights (batch_size, window)`, 0 behind its end. Do not
-        shuffle, filter or batch it: its order carries the state.
+        shuffle, filter or batch it: its order carries the state. Compile with `weighted_metrics`, not
+        `metrics`: those count the filling too.
 
     Raises:
-        ValueError: For sizes that are not positive, empty or unequal documents, fewer steps than rows.
+        ValueError: For sizes that are not positive, what is no array, empty or unequal documents, fewer
+            steps than rows.
     """
     batch_size = positive_int("").check("batch_size", batch_size)
     window = positive_int("").check("window", window)
@@ -69,7 +72,7 @@ def windows(inputs: Any, targets: Any = None, *, batch_size: int, window: int) -
 def _documents(name: str, given) -> list:
     """A list of documents, arrays throughout."""
     documents = list(given) if isinstance(given, list | tuple) else [given]
-    documents = [tf.nest.map_structure(np.asarray, document) for document in documents]
+    documents = [_arrays(name, document) for document in documents]
     if not documents:
         raise ValueError(f"`{name}` must hold at least one document. Received: {name}={given!r}")
     first = _layout(documents[0])
@@ -87,8 +90,44 @@ def _documents(name: str, given) -> list:
     return documents
 
 
+def _arrays(name: str, given):
+    """A document with arrays throughout: a list of numbers is one, a list of arrays several."""
+    if isinstance(given, Mapping) and given:
+        return {key: _arrays(name, part) for key, part in given.items()}
+    if isinstance(given, list | tuple) and given and not _is_plain(given):
+        return type(given)(_arrays(name, part) for part in given)
+    number = isinstance(given, int | float | np.number)
+    ragged = isinstance(given, tf.RaggedTensor | tf.SparseTensor)
+    if not ragged and (isinstance(given, list | tuple) or hasattr(given, "__array__") or number):
+        array = _array(given)
+        if array is not None and array.dtype != object:
+            return array
+    kind = f"{given.dtype} array" if hasattr(given, "dtype") else type(given).__name__
+    raise ValueError(
+        f"`{name}` must be a list of arrays, an array, or dictionaries of them. Received: {kind} "
+        f"({str(given)[:60]})"
+    )
+
+
+def _is_plain(given) -> bool:
+    while isinstance(given, list) and given:
+        given = given[0]
+    return isinstance(given, list | str | bytes | bool | int | float | np.generic)
+
+
+def _array(given) -> np.ndarray | None:
+    try:
+        return np.asarray(given)
+    except ValueError:  # rows of unequal length
+        return None
+
+
 def _layout(document):
-    return tf.nest.map_structure(lambda a: f"{a.dtype} (T, {str(a.shape[1:])[1:]}", document)
+    def text(array):
+        dtype = {"U": "strings", "S": "bytes"}.get(array.dtype.kind, array.dtype)
+        return f"{dtype} (T, {str(array.shape[1:])[1:]}"
+
+    return tf.nest.map_structure(text, document)
 
 
 def _lengths(inputs: list, targets: list) -> list[int]:

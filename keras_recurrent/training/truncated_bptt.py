@@ -1,5 +1,6 @@
 """Truncated backpropagation through time under `fit`."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,12 +10,13 @@ import tensorflow as tf
 
 from keras_recurrent.keras_hooks import all_layers
 from keras_recurrent.layers.state import check_batch
+from keras_recurrent.training.models import Distributed
 
 _FORM = "{'inputs': what the model reads, 'reset': a flag a row, (batch,)}"
 
 
 @keras.saving.register_keras_serializable("keras_recurrent")
-class TruncatedBPTT(keras.Model):
+class TruncatedBPTT(Distributed, keras.Model):
     """A model that trains on long sequences window by window (Williams and Peng 1990).
 
     h_k(0) = 0 where row i starts a document, else h_{k-1}(T), without its gradient
@@ -24,7 +26,11 @@ class TruncatedBPTT(keras.Model):
     within the graph: epochs start afresh, `steps_per_execution`, `jit_compile` and mixed precision
     work, and every stateful layer inside the model, stacks and wrappers included, is reset.
     `evaluate` and `predict`, and so the validation of `fit`, start from zero states and put those of the
-    training back.
+    training back; their windows need the same `batch_size`. Compile with `weighted_metrics`: `metrics`
+    count the filling of short windows too.
+
+    On several replicas and workers it is a `kr.training.Distributed` model: the batch of the windows is
+    the global one, and each replica's `model` is built for its part of the rows.
 
     Args:
         model: A model with at least one stateful recurrent layer, all of which go forwards.
@@ -73,15 +79,21 @@ class TruncatedBPTT(keras.Model):
                     state.assign(tf.where(starts, tf.zeros_like(state), state))
         return self.model(inputs["inputs"], training=training)
 
-    def fit(self, x=None, y=None, *args, shuffle=None, **kwargs):
+    def fit(self, x=None, *args, **kwargs):
         """`keras.Model.fit`; the order of the batches is kept."""
-        in_order = hasattr(x, "element_spec") or not hasattr(tf.nest.flatten(x)[0], "shape")
+        given = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs).arguments
+        given.pop("self")
+        leaves = tf.nest.flatten(x)
+        if not leaves:
+            raise ValueError(f"The inputs must be {_FORM}. Received: x={x!r}")
+        in_order = hasattr(x, "element_spec") or not hasattr(leaves[0], "shape")
+        shuffle = given.get("shuffle")
         if shuffle or (shuffle is None and not in_order):
             raise ValueError(
                 "The order of the batches carries the state: fit a dataset of kr.training.windows, or "
                 f"give shuffle=False with arrays in that order. Received: shuffle={shuffle!r}"
             )
-        return super().fit(x, y, *args, shuffle=False, **kwargs)
+        return super().fit(**{**given, "shuffle": False})
 
     def evaluate(self, *args, **kwargs):
         """`keras.Model.evaluate`, from zero states; those of the training are put back."""
@@ -125,15 +137,19 @@ def kept_states(model) -> list:
 
 @contextmanager
 def states_put_aside(model) -> Iterator[None]:
-    """Zero states inside the context, the states of before behind it."""
+    """Zero states inside the context, the states of before behind it.
+
+    Zero there too if there were none yet: the model is built on its first call.
+    """
     before = [(state, state.numpy()) for state in kept_states(model)]
     try:
         for state, _ in before:
             state.assign(tf.zeros_like(state))
         yield
     finally:
-        for state, value in before:
-            state.assign(value)
+        known = {id(state): value for state, value in before}
+        for state in kept_states(model):
+            state.assign(known.get(id(state), tf.zeros_like(state)))
 
 
 def _check(layers, model) -> None:

@@ -29,4 +29,6 @@ def test_two_workers(tmp_path):
     assert len(losses) == 1
     values = [float(v) for v in losses.pop().split()]
     assert values[-1] < values[0]
+    assert run.stdout.startswith("started 2 workers")
+    assert f"chief: the model is in {tmp_path / 'model.keras'}" in run.stdout
     assert keras.models.load_model(tmp_path / "model.keras").count_params() > 0

@@ -1,8 +1,5 @@
 """Training: noise, seeds, number types, strategies."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -234,38 +231,3 @@ def test_frozen_layers_stay():
     close(layer.get_weights(), before)
     layer.trainable = True
     assert len(layer.trainable_weights) == len(before)
-
-
-TWO_DEVICES = """
-import numpy as np, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-import keras, keras_recurrent as kr
-
-def losses(strategy):
-    keras.utils.set_random_seed(1)
-    with strategy.scope():
-        model = keras.Sequential([
-            keras.Input((5, 2)), keras.layers.Masking(),
-            kr.Bidirectional(kr.LSTM(4, peephole=True)), keras.layers.Dense(1),
-        ])
-        model.compile("sgd", "mse")
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(8, 5, 2)), rng.normal(size=(8, 1))
-    x[1::2, 3:] = 0
-    return model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0).history["loss"]
-
-two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-assert two.num_replicas_in_sync == 2
-one, two = losses(tf.distribute.get_strategy()), losses(two)
-np.testing.assert_allclose(one, two, rtol=1e-5)
-assert one[-1] < one[0]
-print("same losses")
-"""
-
-
-def test_two_devices_train_as_one():
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=300
-    )
-    assert "same losses" in done.stdout, done.stderr[-3000:]

@@ -9,9 +9,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from training import kit
 
 import keras_recurrent as kr
-from keras_recurrent import keras_hooks
 
 ROWS, STEPS, WORDS, FEATURES = 21, 5, 11, 3
 
@@ -178,10 +178,9 @@ def uneven_shards(strategy, index=None):
     return ended(model, history)
 
 
-def small_model():
-    model = kr.training.Sequential(
-        [keras.Input((STEPS, FEATURES)), kr.LSTM(3, engine="loop"), keras.layers.Dense(1)]
-    )
+def small_model(**noise):
+    lstm = kr.LSTM(3, engine="loop", **noise)
+    model = kr.training.Sequential([keras.Input((STEPS, FEATURES)), lstm, keras.layers.Dense(1)])
     model.compile(keras.optimizers.Adam(0.05), "mse")
     return model
 
@@ -210,7 +209,7 @@ def interrupted(strategy, backup, die_in_epoch=None, folder=None):
     keras.utils.set_random_seed(5)
     x, y, _ = frames()
     with strategy.scope():
-        model = small_model()
+        model = small_model(dropout=0.3, recurrent_dropout=0.2)
 
     def perhaps_die(batch, logs):
         if die_in_epoch is not None and model.optimizer.iterations.numpy() > 3 * die_in_epoch:
@@ -219,7 +218,7 @@ def interrupted(strategy, backup, die_in_epoch=None, folder=None):
 
     callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=perhaps_die)]
     if backup:
-        callbacks.append(kr.training.ChiefOnly(keras.callbacks.BackupAndRestore(backup)))
+        callbacks.append(kr.training.ChiefOnly(kr.training.BackupAndRestore(backup)))
     history = model.fit(x, y[:, 0], 8, 3, shuffle=False, verbose=0, callbacks=callbacks)
     return ended(model, history, iterations=int(model.optimizer.iterations.numpy()))
 
@@ -256,21 +255,26 @@ def refused(strategy) -> list[str]:
             model.compile("sgd", **options)
         except ValueError as error:
             said.append(str(error))
+    model.compile("sgd", "mse")
+    try:
+        model.fit(np.ones((4, 1)), np.ones((4, 2)), callbacks=[kr.training.BackupAndRestore("f")])
+    except ValueError as error:
+        said.append(str(error))
     return said
 
 
-class SumPerRow(keras.losses.Loss):
-    """Squared errors, summed over the shown steps, averaged over rows with any such step."""
+def truncated(strategy):
+    """Rows of windows that go on from batch to batch, each on its replica."""
+    keras.utils.set_random_seed(9)
+    data = kit.dataset(lengths=(9, 14, 6, 13, 11), batch=4, dtype="float32")
+    with strategy.scope():
+        rows = 4 // strategy.num_replicas_in_sync
+        trainer = kr.training.TruncatedBPTT(kit.model(batch=rows, dtype="float32", engine="loop"))
+        trainer.compile(keras.optimizers.SGD(0.1), kr.losses.SumOverTime("mse"))
+    return ended(trainer, trainer.fit(data, epochs=2, validation_data=data, verbose=0))
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        mask = keras_hooks.attached_mask(y_pred)  # none while Keras builds the model
-        shown = tf.ones_like(y_pred[..., 0]) if mask is None else tf.cast(mask, tf.float32)
-        errors = tf.reduce_sum(tf.square(y_true - y_pred), -1) * shown
-        rows = tf.reduce_sum(tf.reduce_max(shown, 1))
-        return tf.reduce_sum(errors) / rows / tf.distribute.get_strategy().num_replicas_in_sync
 
-
-def own_loss(strategy):
+def masked_rows(strategy):
     """One row of each batch is masked from end to end."""
     keras.utils.set_random_seed(8)
     x, y, _ = frames()
@@ -280,7 +284,7 @@ def own_loss(strategy):
         model = kr.training.Sequential(
             [keras.Input((STEPS, FEATURES)), *layers, keras.layers.Dense(1)]
         )
-        model.compile(keras.optimizers.SGD(0.02), SumPerRow())
+        model.compile(keras.optimizers.SGD(0.02), kr.losses.SumOverTime("mse"))
     return ended(model, model.fit(x, y, 6, shuffle=False, verbose=0))
 
 

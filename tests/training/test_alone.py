@@ -13,16 +13,18 @@ training = kr.training
 
 def make(kind):
     if kind == "sequential":
-        return training.Sequential([keras.Input((3, 2)), kr.GRU(2), keras.layers.Dense(1)])
+        return training.Sequential(
+            [keras.Input((3, 2)), kr.GRU(2, engine="loop"), keras.layers.Dense(1)]
+        )
     inputs = keras.Input((3, 2))
-    return training.Model(inputs, keras.layers.Dense(1)(kr.GRU(2)(inputs)))
+    return training.Model(inputs, keras.layers.Dense(1)(kr.GRU(2, engine="loop")(inputs)))
 
 
 @pytest.mark.parametrize("kind", ["sequential", "functional"])
 def test_alone_they_are_keras_models(kind, tmp_path):
     x, y = np.ones((4, 3, 2), "float32"), np.ones((4, 1), "float32")
     model = make(kind)
-    twin = keras.Sequential([keras.Input((3, 2)), kr.GRU(2), keras.layers.Dense(1)])
+    twin = keras.Sequential([keras.Input((3, 2)), kr.GRU(2, engine="loop"), keras.layers.Dense(1)])
     twin.set_weights(model.get_weights())
     for one in (model, twin):
         one.compile("sgd", "mse")
@@ -68,3 +70,5 @@ def test_who_is_chief(monkeypatch, cluster, kind, index, chief):
 def test_chief_only_takes_callbacks():
     with pytest.raises(TypeError, match=r"Received: .log\.csv"):
         training.ChiefOnly("log.csv")
+    with pytest.raises(ValueError, match="all must have it"):
+        training.ChiefOnly([keras.callbacks.CSVLogger("log.csv"), training.GradientNorms()])

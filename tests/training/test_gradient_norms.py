@@ -16,17 +16,18 @@ Y = RNG.normal(size=(6, 2)).astype("float32")
 
 
 def _small():
-    layers = [keras.Input((5, 3)), kr.SimpleRNN(2, name="one"), keras.layers.Dense(2, name="out")]
-    return keras.Sequential(layers)
+    layers = [keras.Input((5, 3)), kr.SimpleRNN(2, name="one", engine="loop")]
+    return keras.Sequential([*layers, keras.layers.Dense(2, name="out")])
 
 
-def _model(dtype="float32", embed=False):
+def _model(dtype="float32", embed=False, engine="loop"):
+    options = {"dtype": dtype, "engine": engine}
     first = [keras.Input((5,), dtype="int32"), keras.layers.Embedding(9, 3)] if embed else []
     return keras.Sequential(
         [
             *(first or [keras.Input((5, 3))]),
-            kr.LSTM(4, return_sequences=True, name="one", dtype=dtype),
-            kr.Bidirectional(kr.GRU(3, name="two", dtype=dtype), name="both", dtype=dtype),
+            kr.LSTM(4, return_sequences=True, name="one", **options),
+            kr.Bidirectional(kr.GRU(3, name="two", **options), name="both", dtype=dtype),
             keras.layers.Dense(2, name="out", dtype="float32"),
         ]
     )
@@ -70,9 +71,9 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_norms_of_the_plain_gradient(kind):
-    model = _model()
-    expected = _by_hand(model)
     jit_compile = kind == "plain"
+    model = _model(engine="auto" if jit_compile else "loop")
+    expected = _by_hand(model)
     optimizer = keras.optimizers.SGD(0.01, **OPTIMIZERS[kind])
     model.compile(optimizer, "mse", jit_compile=jit_compile)
     history = model.fit(X, Y, verbose=0, callbacks=[kr.training.GradientNorms()])
@@ -175,9 +176,65 @@ def test_after_an_interrupted_fit():
     stopper = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y, verbose=0, callbacks=[kr.training.GradientNorms(), stopper])
-    history = model.fit(X, Y, verbose=0, callbacks=[kr.training.GradientNorms()])
+    callbacks = [kr.training.GradientNorms() for _ in range(2)]
+    history = model.fit(X, Y, verbose=0, callbacks=callbacks)
     _agree(_logged(history), _by_hand(model))
+    for callback in callbacks:
+        assert callback._steps.numpy() == 1
     assert "apply" not in vars(model.optimizer)
+
+
+def test_an_apply_of_your_own_stays():
+    model = _small()
+    optimizer = keras.optimizers.SGD(0.0)
+    model.compile(optimizer, "mse")
+    inner, seen = optimizer.apply, []
+
+    def mine(grads, trainable_variables=None):
+        seen.append(len(grads))
+        return inner(grads, trainable_variables)
+
+    optimizer.apply = mine
+    _agree(
+        _logged(model.fit(X, Y, verbose=0, callbacks=[kr.training.GradientNorms()])),
+        _by_hand(model),
+    )
+    assert seen
+    assert optimizer.apply is mine
+
+
+def test_variables_outside_the_model_count_together():
+    class Shifted(keras.Model):
+        def __init__(self, shift):
+            super().__init__()
+            self.layer = keras.layers.Dense(2, name="out")
+            self.shift = shift
+
+        def call(self, x):
+            return self.layer(x[:, 0])
+
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x) + self.shift() - y) ** 2)
+            variables = [*self.trainable_variables, shift]
+            gradients = tape.gradient(loss, [v.value for v in variables])
+            self.optimizer.apply(gradients, variables)
+            return {"loss": loss}
+
+    shift = keras.Variable(np.zeros(2, "float32"))
+    model = Shifted(lambda: shift.value)
+    model.compile(keras.optimizers.SGD(0.0))
+    error = np.mean(model(X).numpy() - Y, 0)  # the gradient of the mean over rows and two outputs
+    model.optimizer.build([*model.trainable_variables, shift])
+    logged = _logged(model.fit(X, Y, verbose=0, callbacks=[kr.training.GradientNorms()]))
+    assert list(logged) == [
+        "gradient_norm",
+        "gradient_norm/out",
+        "gradient_norm/outside_the_model",
+    ]
+    outside = logged["gradient_norm/outside_the_model"][0]
+    np.testing.assert_allclose(outside, np.linalg.norm(error), rtol=1e-5)
 
 
 def test_embeddings_with_rows_read_twice():

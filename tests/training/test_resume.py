@@ -1,5 +1,7 @@
 """An interrupted fit that is started again ends where the uninterrupted one ends."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ def _stop_in(epoch):
 
 def _trainer(**noise):
     keras.utils.set_random_seed(5)
-    layer = kr.LSTM(4, stateful=True, return_sequences=True, **noise)
+    layer = kr.LSTM(4, stateful=True, return_sequences=True, engine="loop", **noise)
     last = keras.layers.Dropout(0.2 if noise else 0.0, seed=3)
     trainer = kr.training.TruncatedBPTT(kit.model(layer, last, dtype="float32"))
     trainer.compile(keras.optimizers.Adam(0.01), kr.losses.SumOverTime("mse"))
@@ -56,13 +58,20 @@ def _same(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+@functools.cache
+def _whole(noisy: bool = True):
+    """Weights and last loss of a training that nothing interrupts."""
+    trainer = _trainer(**NOISE if noisy else {})
+    loss = trainer.fit(DATA, epochs=EPOCHS, verbose=0).history["loss"][-1]
+    return kit.weights(trainer), loss
+
+
 def test_exactly_with_noise(tmp_path):
-    whole = _trainer(**NOISE)
-    loss = whole.fit(DATA, epochs=EPOCHS, verbose=0).history["loss"][-1]
+    whole, loss = _whole()
     weights, last = _interrupt_and_resume(
         kr.training.BackupAndRestore, lambda: _trainer(**NOISE), tmp_path / "ours"
     )
-    assert _same(weights, kit.weights(whole))
+    assert _same(weights, whole)
     assert last == loss
     assert not (tmp_path / "ours").exists()  # done, so deleted
 
@@ -70,14 +79,13 @@ def test_exactly_with_noise(tmp_path):
 def test_keras_forgets_the_seeds(tmp_path):
     """Why there is a callback of ours; without noise Keras's own is exact."""
     for noise, exact in ((NOISE, False), ({}, True)):
-        whole = _trainer(**noise)
-        whole.fit(DATA, epochs=EPOCHS, verbose=0)
+        whole, _ = _whole(noisy=bool(noise))
         weights, _ = _interrupt_and_resume(
             keras.callbacks.BackupAndRestore,
             lambda noise=noise: _trainer(**noise),
             str(tmp_path / f"keras_{exact}"),
         )
-        assert _same(weights, kit.weights(whole)) == exact
+        assert _same(weights, whole) == exact
 
 
 def test_states_within_a_document(tmp_path):
@@ -97,8 +105,6 @@ def test_states_within_a_document(tmp_path):
 @pytest.mark.parametrize("suffix", ["model.keras", "model.weights.h5"])
 def test_model_checkpoints(tmp_path, suffix):
     """ModelCheckpoint keeps weights and optimizer; `initial_epoch` and the rest is the user's."""
-    whole = _trainer()
-    whole.fit(DATA, epochs=EPOCHS, verbose=0)
     path = str(tmp_path / suffix)
     keep = keras.callbacks.ModelCheckpoint(path, save_weights_only=suffix.endswith("h5"))
     _trainer().fit(DATA, epochs=3, verbose=0, callbacks=[keep])
@@ -109,14 +115,13 @@ def test_model_checkpoints(tmp_path, suffix):
     else:
         resumed = keras.models.load_model(path)
     resumed.fit(DATA, epochs=EPOCHS, initial_epoch=3, verbose=0)
-    assert _same(kit.weights(resumed), kit.weights(whole))
+    assert _same(kit.weights(resumed), _whole(noisy=False)[0])
 
 
 @pytest.mark.parametrize("late_note", [False, True])
 def test_a_backup_that_died_half_way(tmp_path, late_note):
     """Whatever is torn: our file of the next epoch is early, or Keras's note of the epoch late."""
-    whole, resumed = _trainer(**NOISE), _trainer(**NOISE)
-    whole.fit(DATA, epochs=EPOCHS, verbose=0)
+    resumed = _trainer(**NOISE)
     callbacks = [kr.training.BackupAndRestore(tmp_path), _stop_in(3)]
     with pytest.raises(_Interrupted):
         _trainer(**NOISE).fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
@@ -128,7 +133,7 @@ def test_a_backup_that_died_half_way(tmp_path, late_note):
     callbacks = [kr.training.BackupAndRestore(tmp_path)]
     history = resumed.fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
     assert history.epoch == [3, 4]
-    assert _same(kit.weights(resumed), kit.weights(whole))
+    assert _same(kit.weights(resumed), _whole()[0])
 
 
 def test_refuses_backups_of_others(tmp_path):
@@ -147,11 +152,10 @@ def test_two_copies_and_keeping_them(tmp_path):
     _trainer(**NOISE).fit(DATA, epochs=4, verbose=0, callbacks=[callback])
     assert sorted(p.name for p in tmp_path.glob("*.npz")) == ["run_state_3.npz", "run_state_4.npz"]
     (tmp_path / "latest.weights.h5").write_bytes(b"torn")  # Keras goes back to the one before
-    whole, resumed = _trainer(**NOISE), _trainer(**NOISE)
-    whole.fit(DATA, epochs=EPOCHS, verbose=0)
+    resumed = _trainer(**NOISE)
     history = resumed.fit(DATA, epochs=EPOCHS, verbose=0, callbacks=[callback])
     assert history.epoch == [3, 4]
-    assert _same(kit.weights(resumed), kit.weights(whole))
+    assert _same(kit.weights(resumed), _whole()[0])
 
 
 def test_tensorboard(tmp_path):

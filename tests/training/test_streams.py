@@ -93,8 +93,39 @@ def test_every_epoch_is_the_same():
         ([np.ones(3), np.ones(3, int)], None, (2, 2), "at place 1"),
         (np.arange(4), None, (4, 2), "3 steps"),
         ([{"a": np.ones(3)}, {"b": np.ones(3)}], None, (2, 2), "at place 1"),
+        ([np.array(["a", "b"]), np.ones(2)], None, (2, 2), "strings.*float64.*at place 1"),
     ],
 )
 def test_refuses(inputs, targets, sizes, text):
     with pytest.raises(ValueError, match=text):
         kr.training.windows(inputs, targets, batch_size=sizes[0], window=sizes[1])
+
+
+NO_ARRAYS = {
+    "generator": (np.ones(4) for _ in range(2)),
+    "_RangeDataset": tf.data.Dataset.range(10),
+    "RaggedTensor": tf.ragged.constant([[1, 2, 3], [4, 5]]),
+    "NoneType": None,
+    "str": "hello world",
+    "dict": [{}],
+    "object array": [np.array([1, None, 3], object)],
+    "list": [[[1, 2], [3]]],
+}
+
+
+@pytest.mark.parametrize("kind", NO_ARRAYS)
+def test_refuses_what_is_no_array(kind):
+    text = "must be a list of arrays, an array, or dictionaries of them. Received: .*" + kind
+    with pytest.raises(ValueError, match=text):
+        kr.training.windows(NO_ARRAYS[kind], batch_size=2, window=2)
+
+
+def test_lists_of_numbers_and_strings_are_documents():
+    dataset = kr.training.windows([[1, 2, 3], [4, 5, 6]], batch_size=2, window=2)
+    x, y, _ = next(iter(dataset))
+    assert x["inputs"].numpy().tolist() == [[1, 2], [4, 5]]
+    assert y.numpy().tolist() == [[2, 3], [5, 6]]
+    words = [np.array(["ab", "c", "d"]), np.array(["abc", "d"])]  # types of unlike width
+    for documents in (words, [w.tolist() for w in words]):
+        x, _, _ = next(iter(kr.training.windows(documents, batch_size=2, window=2)))
+        assert x["inputs"].numpy().tolist() == [[b"ab", b"c"], [b"abc", b""]]

@@ -9,8 +9,8 @@ from training import kit
 import keras_recurrent as kr
 
 
-def _layers(kind, stateful=True):
-    keep = {"stateful": stateful, "return_sequences": True, "dtype": "float64"}
+def _layers(kind):
+    keep = {"stateful": True, "return_sequences": True, "dtype": "float64"}
     if kind == "lstm":
         return [kr.LSTM(4, **keep)]
     if kind == "stack":
@@ -67,8 +67,8 @@ class _Losses(keras.callbacks.Callback):
         self.found.append(logs["loss"])
 
 
-def _twin(model, kind="lstm"):
-    twin = kit.model(*_layers(kind))
+def _twin(model, kind=None):
+    twin = kit.model(*_layers(kind) if kind else ())
     twin.set_weights(model.get_weights())
     return twin
 
@@ -92,7 +92,7 @@ def test_equals_a_loop_by_hand(kind):
     ids=str,
 )
 def test_documents_end_inside_the_graph(options):
-    model = kit.model()
+    model = kit.model(engine="auto")
     twin = _twin(model)
     _by_hand(twin, kit.dataset(), epochs=2)
     trainer = kr.training.TruncatedBPTT(model)
@@ -188,7 +188,7 @@ def test_validation_leaves_the_state_of_the_training_alone(steps_per_epoch):
 
 
 def test_a_functional_model_with_several_inputs_and_outputs():
-    keep = {"stateful": True, "return_sequences": True}
+    keep = {"stateful": True, "return_sequences": True, "engine": "loop"}
     ids = keras.Input(batch_shape=(2, 4), dtype="int32", name="ids")
     features = keras.Input(batch_shape=(2, 4, 3), name="features")
     h = keras.layers.Embedding(5, 3)(ids)
@@ -199,7 +199,6 @@ def test_a_functional_model_with_several_inputs_and_outputs():
     x = [{"ids": rng.integers(5, size=n), "features": rng.normal(size=(n, 3))} for n in (9, 6)]
     y = [{"a": np.ones((n, 2), "float32"), "b": np.ones((n, 3), "float32")} for n in (9, 6)]
     data = kr.training.windows(x, y, batch_size=2, window=4)
-    data = data.map(lambda x, y, w: (x, y, {"a": w, "b": w}))
     trainer = kr.training.TruncatedBPTT(model)
     trainer.compile("adam", {"a": kr.losses.SumOverTime("mse"), "b": kr.losses.SumOverTime("mse")})
     losses = trainer.fit(data, epochs=10, verbose=0).history["loss"]
@@ -232,7 +231,8 @@ def test_mixed_precision(policy):
 
 def test_the_mask_of_the_model_reaches_the_loss():
     masked = keras.layers.Masking(dtype="float64")
-    model = kit.model(masked, *_layers("lstm"))
+    keep = {"stateful": True, "return_sequences": True, "engine": "loop", "dtype": "float64"}
+    model = kit.model(masked, kr.LSTM(4, **keep))
     trainer = kr.training.TruncatedBPTT(model)
     trainer.compile(keras.optimizers.SGD(0.0), kit.squares())
     x, y = kit.documents(lengths=(4, 4))
@@ -257,18 +257,22 @@ def test_saved_and_loaded(tmp_path):
     kit.close(kit.weights(keras.models.load_model(tmp_path / "model.keras")), kit.weights(model))
 
 
+class _Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.rnn = kr.LSTM(4, stateful=True, return_sequences=True, engine="loop")
+        self.out = keras.layers.Dense(kit.OUTPUTS)
+
+    def call(self, x, training=None):
+        return self.out(self.rnn(x, training=training))
+
+
 def test_a_model_that_is_not_built_yet():
-    class Net(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.rnn = kr.LSTM(4, stateful=True, return_sequences=True)
-            self.out = keras.layers.Dense(kit.OUTPUTS)
-
-        def call(self, x, training=None):
-            return self.out(self.rnn(x, training=training))
-
-    trainer = kr.training.TruncatedBPTT(Net())
+    net = _Net()
+    trainer = kr.training.TruncatedBPTT(net)
     trainer.compile("adam", kr.losses.SumOverTime("mse"))
+    trainer.evaluate(kit.dataset(dtype="float32"), verbose=0)
+    assert not np.any(net.rnn.states[0])  # there were none before
     losses = trainer.fit(kit.dataset(dtype="float32"), epochs=5, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
 
@@ -302,6 +306,9 @@ def test_refuses_data_out_of_order():
     with pytest.raises(ValueError, match="order of the batches"):
         trainer.fit(kit.dataset(), shuffle=True)
     trainer.fit(*arrays, batch_size=2, shuffle=False, verbose=0)
+    trainer.fit(*arrays, 2, 1, 0, None, 0.0, None, False)  # the ninth argument
+    with pytest.raises(ValueError, match=r"Received: x=\{\}"):
+        trainer.fit({})
 
 
 def test_refuses_other_inputs():

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from training import scenarios
 from training.cluster import run_workers
+from training.once import made_once
 
 import keras_recurrent as kr
 
@@ -19,7 +20,8 @@ result = {
     "moving_means": scenarios.moving_means(strategy),
     "uneven_shards": scenarios.uneven_shards(strategy, index),
     "shuffled_arrays": scenarios.shuffled_arrays(strategy),
-    "own_loss": scenarios.own_loss(strategy),
+    "masked_rows": scenarios.masked_rows(strategy),
+    "truncated": scenarios.truncated(strategy),
     "by_hand": scenarios.by_hand(strategy, index),
     "refused": scenarios.refused(strategy),
     "saving": scenarios.saving(strategy, folder),
@@ -29,13 +31,13 @@ result = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("workers")
+def trained(tmp_path_factory):
+    return made_once(tmp_path_factory, "workers", lambda f: run_workers(f, TOGETHER, 400))
 
 
 @pytest.fixture(scope="module")
-def workers(folder):
-    outcomes = run_workers(folder / "together", TOGETHER, 400)
+def workers(trained):
+    _, outcomes = trained
     for code, _, output in outcomes:
         assert code == 0, output
     return [result for _, result, _ in outcomes]
@@ -54,6 +56,7 @@ ALIKE = [
     "moving_means",
     "uneven_shards",
     "shuffled_arrays",
+    "truncated",
     "whole",
 ]
 
@@ -64,7 +67,8 @@ def test_the_workers_end_alike(workers, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["two_outputs", "uneven_shards", "shuffled_arrays", "by_hand", "own_loss"]
+    "name",
+    ["two_outputs", "uneven_shards", "shuffled_arrays", "by_hand", "masked_rows", "truncated"],
 )
 def test_two_workers_are_one_process_on_the_joint_batch(workers, name):
     alone = getattr(scenarios, name)(tf.distribute.get_strategy())
@@ -92,22 +96,24 @@ def test_arrays_are_shuffled_alike_and_each_example_seen_once(workers):
 
 
 def test_what_several_replicas_cannot_do_is_refused(workers):
-    xla, crossentropy = workers[0]["refused"]
+    xla, crossentropy, backup = workers[0]["refused"]
     assert "jit_compile=True" in xla
     assert 'engine="compiled"' in xla
     assert "'crossentropy'" in crossentropy
     assert "sparse_categorical_crossentropy" in crossentropy
+    assert "kr.training.ChiefOnly(kr.training.BackupAndRestore(folder))" in backup
 
 
-def test_the_chief_alone_writes(workers, folder):
-    chief, other = ({p.name for p in (folder / f"together/worker{i}").iterdir()} for i in (0, 1))
+def test_the_chief_alone_writes(workers, trained):
+    folder, _ = trained
+    chief, other = ({p.name for p in (folder / f"worker{i}").iterdir()} for i in (0, 1))
     always = {"output.txt", "result.pickle"}
     assert other == always
     written = {"checkpoint.keras", "model.keras", "model.weights.h5", "log.csv"}
     assert chief == always | written
     assert [w["saving"]["chief"] for w in workers] == [True, False]
     for name in ("model.keras", "checkpoint.keras"):
-        loaded = keras.models.load_model(folder / "together/worker0" / name)
+        loaded = keras.models.load_model(folder / "worker0" / name)
         same(loaded.get_weights(), workers[0]["saving"]["weights"], 0)
         assert isinstance(loaded, kr.training.Sequential)
         assert loaded.loss == "mse"
@@ -118,7 +124,8 @@ def test_a_callback_on_the_chief_can_stop_all(workers):
     assert [len(w["saving"]["history"]["loss"]) for w in workers] == [1, 1]
 
 
-def test_a_killed_worker_is_named_and_training_goes_on_exactly(workers, folder):
+def test_a_killed_worker_is_named_and_training_goes_on_exactly(workers, tmp_path):
+    folder = tmp_path
     backup = folder / "backup"
     program = f"""
 import keras_recurrent as kr
@@ -135,7 +142,7 @@ except kr.training.WorkerLost as error:
     died = (folder / "killed/worker1/died").stat().st_mtime
     seconds = (folder / "killed/worker0/result.pickle").stat().st_mtime - died
     assert "Restart the program on all workers" in message
-    assert "BackupAndRestore" in message
+    assert "kr.training.ChiefOnly(kr.training.BackupAndRestore(folder))" in message
     assert seconds < 60  # after its loss; TensorFlow misses the heartbeat after about 10
 
     program = f"result = scenarios.interrupted(strategy, {str(backup)!r} + str(index))"
