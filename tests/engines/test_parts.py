@@ -7,8 +7,10 @@ import tensorflow as tf
 from keras_recurrent.engines import parts
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2, 5, 16])
-@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+@pytest.mark.parametrize(
+    ("rows", "known"),
+    [*((n, True) for n in (0, 2, 5, 16)), *((n, False) for n in (0, 1, 2, 5, 16))],
+)
 def test_split_and_join(rows, known):
     x = tf.random.normal((3, rows, 2))
     tree = {"x": x, "none": None, "pair": (x[0], x[1] * 2)}
@@ -41,3 +43,10 @@ def test_how_many(cores, batch, count, monkeypatch):
 def test_a_gpu_gets_the_batch_whole(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["/GPU:0"])
     assert parts.count_parts(64) == 1
+
+
+def test_what_has_one_row_for_all_is_shared():
+    one, many = tf.ones((3, 1)), tf.ones((3, 4))
+    first, second = parts.split([one, many], 2, axis=1)
+    assert first[0] is second[0] is one
+    assert first[1].shape == second[1].shape == (3, 2)
