@@ -89,9 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     saved_model, small, tiny = (options.out / n for n in ("saved_model", "f32.tflite", "dr.tflite"))
     export.to_saved_model(model, saved_model)
     print(export.to_tflite(model, small, batch_size=None))
-    # Probabilities of the made-up windows that it is checked on move more than those of real ones, which
-    # are compared below: measured 0.02 to 0.09, by the training's random numbers.
-    export.to_tflite(model, tiny, batch_size=None, quantize="dynamic", tolerance=0.2)
+    refused = _export_small(model, tiny)
 
     keras_file = options.out / "model.keras"
     model.save(keras_file)
@@ -99,14 +97,30 @@ def main(arguments: list[str] | None = None) -> int:
         "Keras": comparison.of_keras(model, x, keras_file),
         "SavedModel": comparison.of_saved_model(saved_model, x),
         "TFLite float32": comparison.of_tflite(small, x),
-        "TFLite dynamic-range": comparison.of_tflite(tiny, x),
     }
+    if refused is None:
+        runs["TFLite dynamic-range"] = comparison.of_tflite(tiny, x)
     comparison.print_table(runs, labels)
+    if refused is not None:
+        print(f"TFLite dynamic-range was refused: {refused}")
     picture = options.out / "confusion.png"
     predicted = runs["TFLite float32"].outputs.argmax(1)
     comparison.draw_confusion(predicted, labels, data.exercises, picture)
     print(f"Confusion matrix: {picture}")
     return _verdict(runs, labels, goal=0.0 if options.quick else GOAL)
+
+
+def _export_small(model: keras.Model, path: Path) -> export.VerificationError | None:
+    """Write the file with 8-bit weights; the reason if it differs too much from the model.
+
+    It depends on the training: 0.02 to 0.09 were measured, 0.05 is allowed.
+    """
+    try:
+        export.to_tflite(model, path, batch_size=None, quantize="dynamic")
+    except export.VerificationError as error:
+        path.unlink(missing_ok=True)  # of an earlier run
+        return error
+    return None
 
 
 def _verdict(runs: dict, labels: np.ndarray, goal: float) -> int:
