@@ -25,13 +25,47 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class RuntimeResult:
+    """What one runtime made of an exported model.
+
+    Attributes:
+        runtime: "Interpreter", "CompiledModel", "TFLM", "LiteRT.js" or "SavedModel".
+        refused: Why it does not run the file, or was not there to try; then all else is None.
+        largest_difference, mean_difference: From the Keras model, as in `Report`.
+        milliseconds: Median time of one call, on `threads`.
+    """
+
+    runtime: str
+    refused: str | None = None
+    largest_difference: float | None = None
+    mean_difference: float | None = None
+    milliseconds: float | None = None
+    threads: str | None = None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A task's metric on the caller's data, by the Keras model and by the exported one."""
+
+    metric: str
+    keras: float
+    exported: float
+    samples: int
+
+
+@dataclass(frozen=True)
 class Report:
     """An exported model: what it holds, and how far its numbers are from the model's.
 
     Attributes:
         path: Where it is.
         kind: "tflite" or "saved_model".
+        target: What it was made for: "mobile", "web" or "micro"; None for a SavedModel.
         form: How recurrent layers run in it, with the `reason`; None if it was only inspected.
+        layers: For each recurrent layer its name, form and the reason for it.
+        block: Time steps of one call of a streaming export, else None.
+        states: The inputs of a streaming export that take the states, which its outputs of the same
+            names give back. All start at zeros.
         quantize: How weights are stored: None (as they are), "float16", "dynamic" or "int8".
         notes: What one may not expect of the result.
         ops: How often each operation occurs, all subgraphs together.
@@ -47,6 +81,9 @@ class Report:
         checked: The shapes of the inputs that were compared.
         milliseconds: Median time of one call, None if not compared.
         timed: The shapes and the number of threads of that call.
+        runtimes: What every runtime of the target made of it; the figures above are the first one's.
+        accuracy: The task's metric before and after, on data that the caller gave.
+        arena_bytes: Memory that TFLM's interpreter needs for it.
     """
 
     path: str
@@ -59,8 +96,12 @@ class Report:
     variables: tuple[Tensor, ...] = ()
     custom_ops: tuple[str, ...] = ()
     quantize: str | None = None
+    target: str | None = None
     form: str | None = None
     reason: str | None = None
+    layers: tuple[str, ...] = ()
+    block: int | None = None
+    states: tuple[Tensor, ...] = ()
     notes: tuple[str, ...] = ()
     largest_difference: float | None = None
     mean_difference: float | None = None
@@ -68,6 +109,9 @@ class Report:
     checked: tuple[str, ...] = ()
     milliseconds: float | None = None
     timed: str | None = None
+    runtimes: tuple[RuntimeResult, ...] = ()
+    accuracy: Accuracy | None = None
+    arena_bytes: int | None = None
 
     def to_json(self, indent: int | None = 2) -> str:
         """All figures as a JSON object."""
