@@ -1,10 +1,10 @@
 """The `fused` form of exported graphs: one TFLite operation runs the LSTM over the whole sequence.
 
-The TFLite converter puts UNIDIRECTIONAL_SEQUENCE_LSTM in the place of a call to a function that carries
-the attribute `api_implements="lstm_..."`, if the call looks as Keras 2 made it: six positional tensors,
-weights among them, five results of which the last three are not used, static sizes but for the time axis.
-Where that is not so, it inlines the function's body, which is the package's own loop. The operation keeps
-h and c from one call of the interpreter to the next.
+The TFLite converter puts UNIDIRECTIONAL_SEQUENCE_LSTM in the place of a call to a function with the
+attribute `api_implements="lstm_..."`, if the call looks as Keras 2 made it: six positional tensors,
+weights among them, five results of which the last three are not used, static sizes but for the time
+axis. Where that is not so, it inlines the function's body, which is the package's own loop. The
+operation keeps h and c from one call of the interpreter to the next.
 """
 
 import uuid
@@ -23,6 +23,8 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
 
     `cells.fused_rules` says which cells and calls qualify; the states must be zeros.
     """
+    while hasattr(cell, "cell"):  # kr.WeightDrop, which does nothing outside training
+        cell = cell.cell
     weights = cell.read_weights()
 
     def keras_lstm(inputs, h, c, kernel, recurrent_kernel, bias):
@@ -31,7 +33,7 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
             own["bias"] = bias
         given = _WithWeights(cell, weights._replace(**own))
         inputs = tf.transpose(inputs, [1, 0, 2])
-        result = loop.run(given, inputs, type(states)(h, c), None, None, True, False, False)
+        result = loop.run(given, inputs, cell.state_type(h, c), None, None, True, False, False)
         outputs = tf.transpose(result.outputs, [1, 0, 2])
         return result.last_output, outputs, result.states.h, result.states.c, tf.constant(0.0)
 
