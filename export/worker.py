@@ -32,6 +32,7 @@ def convert(tf, saved_model: str, output: str, quantize: str | None) -> None:
         saved_model, signature_keys=["serving_default"]
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    converter._experimental_enable_dynamic_update_slice = True
     if quantize is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":

@@ -1,13 +1,15 @@
 """The loop of exported graphs: built-in TFLite operations only, any batch size and length.
 
-A TensorArray of unknown batch size becomes a tensor list, which TFLite runs with TensorFlow's own
-kernels only (Flex). Here rows are gathered from and written into plain tensors instead. A write
-copies the whole tensor, so outputs are written into blocks of 32 steps, and blocks into the result:
-the cost of a step does not grow with the length. There is no gradient worth using.
+Where both are fixed, `portable_fixed` runs the loop. Else a TensorArray becomes a tensor list, which
+TFLite runs with TensorFlow's own kernels only (Flex). Here rows are gathered from and written into
+plain tensors instead. A write copies the whole tensor, so outputs are written into blocks of 32 steps,
+and blocks into the result: the cost of a step does not grow with the length. There is no gradient worth
+using.
 """
 
 import tensorflow as tf
 
+from keras_recurrent.engines import portable_fixed
 from keras_recurrent.engines.result import (
     Result,
     advance,
@@ -32,20 +34,30 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
     valid = column(mask)
     timesteps, batch = length_of(z, 0), length_of(z, 1)
 
-    def step(t, states, output):
-        new_output, new_states = advance(cell, tf.gather(z, t), states, weights, None)
-        if valid is not None:
-            valid_t = tf.gather(valid, t)
-            new_output = masked_output(valid_t, new_output, output, zero_masked)
-            new_states = hold(valid_t, new_states, states)
+    rows = [z] if valid is None else [z, valid]
+
+    def step(row, states, output):
+        z_t, *valid_t = row
+        new_output, new_states = advance(cell, z_t, states, weights, None)
+        if valid_t:
+            new_output = masked_output(*valid_t, new_output, output, zero_masked)
+            new_states = hold(*valid_t, new_states, states)
         return new_states, new_output
 
     output = no_output(cell, batch)
+    if isinstance(batch, int) and isinstance(timesteps, int) and timesteps > 0:
+        together = portable_fixed.steps_together(weights, inputs, z)
+        look_back = valid is not None
+        return portable_fixed.over_time(step, rows, states, output, together, collect, look_back)
+
+    def step_at(t, states, output):
+        return step([tf.gather(r, t) for r in rows], states, output)
+
     if collect:
-        return _collected(step, states, output, timesteps)
+        return _collected(step_at, states, output, timesteps)
     _, states, output = tf.while_loop(
         lambda t, *_: t < timesteps,
-        lambda t, *state: (t + 1, *step(t, *state)),
+        lambda t, *state: (t + 1, *step_at(t, *state)),
         (tf.constant(0), states, output),
     )
     return Result(output, None, states)
