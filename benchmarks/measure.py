@@ -54,7 +54,7 @@ def _steady(race: Race, settings: Settings, result: Result, tick) -> None:
     turns = {}
     for name, contestant in race.contestants.items():
         tick(name)
-        with _recorded(result, name):
+        with recorded(result, name):
             turn = getattr(_runner(contestant, race.shape, settings), method)
             turn(2)
             turns[name] = turn
@@ -65,7 +65,7 @@ def _steady(race: Race, settings: Settings, result: Result, tick) -> None:
         seconds = turn(steps or 3)
         steps = steps or max(2, round(settings.round_seconds / seconds))
     for number in range(settings.rounds):
-        for name in _rotated(list(turns), number):
+        for name in rotated(list(turns), number):
             tick(name)
             time.sleep(_REST)
             result.seconds.setdefault(name, []).append(turns[name](steps))
@@ -75,11 +75,11 @@ def _first_calls(race: Race, settings: Settings, result: Result, tick) -> None:
     """Times of the first step of `fit` of models just built."""
     _runner(race.contestants["keras"], (2, 3, 4, 5), settings).first_call()  # loads what fit needs
     for number in range(min(settings.rounds, FIRST_CALLS)):
-        for name in _rotated(list(race.contestants), number):
+        for name in rotated(list(race.contestants), number):
             if name in result.failed:
                 continue
             tick(name)
-            with _recorded(result, name):
+            with recorded(result, name):
                 runner = _runner(race.contestants[name], race.shape, settings)
                 time.sleep(_REST)
                 result.seconds.setdefault(name, []).append(runner.first_call())
@@ -92,12 +92,12 @@ def _runner(contestant: Contestant, shape: Shape, settings: Settings):
     return settings.torch
 
 
-def _rotated(names: list[str], by: int) -> list[str]:
+def rotated(names: list[str], by: int) -> list[str]:
     by %= len(names)
     return names[by:] + names[:by]
 
 
-class _recorded:
+class recorded:
     """Turns an exception of the block into an entry of `result.failed`."""
 
     def __init__(self, result: Result, name: str):
