@@ -120,7 +120,8 @@ class Workshop:
         if arguments.get("quantize") in ("int8", "int16x8"):
             arguments = {**arguments, "representative_data": self.samples}
         timesteps = None if self.suite == "step" else self.shape[0]
-        export.to_tflite(self._model(kr, timesteps), path, **arguments)
+        report = export.to_tflite(self._model(kr, timesteps), path, **arguments)
+        _check_promise(report, arguments, self.suite)
 
     def _onnx(self) -> Entry:
         start = time.perf_counter()
@@ -154,6 +155,19 @@ class Workshop:
         if self._with_states:
             inputs.append(tuple(state) if self.kind == "LSTM" else state[0])
         return Entry(lambda: layer(*inputs), layer(*inputs)[0].numpy())
+
+
+def _check_promise(report, arguments: dict, suite: str) -> None:
+    """A time counts for the form and the quantisation that were asked for, or not at all."""
+    asked = arguments.get("quantize")
+    integers = asked in ("int8", "int16x8")
+    if (integers and report.quantize in (None, "dynamic")) or (
+        suite == "step" and not report.states
+    ):
+        raise ValueError(
+            f"Asked for {arguments['form']} with quantize={asked!r}, the file holds quantize="
+            f"{report.quantize!r} and the states {[state.name for state in report.states]}."
+        )
 
 
 def _torch_order(weights: list[np.ndarray]) -> list[np.ndarray]:

@@ -1,6 +1,7 @@
 """Runs a race: its contestants take turns, round by round, in an order that rotates."""
 
 import gc
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -109,6 +110,9 @@ class recorded:
     def __exit__(self, kind, error, traceback) -> bool:
         if error is None or not isinstance(error, Exception):
             return False
-        text = str(error).strip().splitlines() or [""]
-        self.result.failed[self.name] = f"{kind.__name__}: {text[0][:300]}"
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+        lines = [line for line in plain.splitlines() if line.strip()] or [""]
+        # Keras says first where it was, and then what went wrong.
+        text = lines[1] if lines[0].startswith("Exception encountered") and lines[1:] else lines[0]
+        self.result.failed[self.name] = f"{kind.__name__}: {text.strip()[:300]}"
         return True

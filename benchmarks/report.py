@@ -86,13 +86,21 @@ def goal_table(found: list[Verdict]) -> str:
             v.kind,
             v.goal.text,
             f"{v.goal.limit:g}{' s' if v.goal.seconds else ''}",
-            number(v.value) + (" s" if v.goal.seconds and v.value is not None else ""),
+            _measured(v),
             v.status if v.status != "not reached" else "**not reached**",
             v.over,
         ]
         for v in found
     ]
     return table(["layer", "what", "at most", "measured", "verdict", "over"], rows, left=2)
+
+
+def _measured(verdict: Verdict) -> str:
+    value, limit = verdict.value, verdict.goal.limit
+    if value is None or math.isinf(value):
+        return number(value)
+    just_above = value > limit >= round(value, 2)
+    return number(value, 3 if just_above else 2) + (" s" if verdict.goal.seconds else "")
 
 
 def _against_peers(results: Results) -> list[str]:

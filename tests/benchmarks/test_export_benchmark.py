@@ -1,6 +1,7 @@
 """The export benchmark: peers agree with the Keras layer, verdicts on given values, a small run."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ pytest.importorskip("rich", reason="the benchmark prints tables: extra 'bench'")
 pytest.importorskip("ai_edge_litert", reason="exports need it: extra 'export'")
 
 from benchmarks import export, export_plan
-from benchmarks.export_contestants import Workshop
+from benchmarks.export_contestants import Workshop, _check_promise
 from benchmarks.export_goals import GOALS, ExportResult
 from benchmarks.export_plan import ONNX, OUR_EXPORT, STOCK, STOCK_EXPORT, TORCH
 from benchmarks.export_report import markdown
 from benchmarks.goals import verdicts
 from benchmarks.results import Results
+from keras_recurrent.export import Report, Tensor
 
 SEQUENCE, STEP = (3, 4, 5), (1, 4, 5)
 MODULES = {ONNX: "onnx", TORCH: "torch"}
@@ -57,6 +59,23 @@ class TestContestants:
         assert entry.outputs.shape == (1, shape[0], 5)
         np.testing.assert_allclose(entry.outputs, workshop.reference, atol=1e-6)
         entry.call()
+
+
+class TestPromises:
+    @pytest.mark.parametrize(
+        ("suite", "asked", "stored", "states", "kept"),
+        [
+            ("sequence", "int8", "dynamic", (), False),
+            ("sequence", "int8", "int8", (), True),
+            ("sequence", None, None, (), True),
+            ("step", None, None, (), False),
+            ("step", "int16x8", "int8", (Tensor("state_lstm_h", (1, 5), "float32"),), True),
+        ],
+    )
+    def test_a_file_of_another_kind_is_no_result(self, suite, asked, stored, states, kept):
+        report = Report("x", "tflite", 1, {}, (), (), quantize=stored, states=states)
+        with nullcontext() if kept else pytest.raises(ValueError, match="the file holds"):
+            _check_promise(report, {"form": "step", "quantize": asked}, suite)
 
 
 class TestRun:
