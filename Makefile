@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= 2
 
-.PHONY: help demo test test-gpu conformance bench-train lint format package clean
+.PHONY: help demo test test-gpu conformance bench-train bench-export lint format package clean
 
 help:
 	@echo "make demo         train on smart-watch data, export, compare the runtimes"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-gpu     the conformance matrix with cuDNN, on a machine with an NVIDIA GPU"
 	@echo "make conformance  every cell x engine x mask x state x direction x dtype"
 	@echo "make bench-train  time of model.fit beside keras.layers and torch.nn, as a report; 20 minutes"
+	@echo "make bench-export time and size of exported layers beside their peers, as a report; 5 minutes"
 	@echo "make lint         ruff; make format mends what it can"
 	@echo "make package      build a wheel, install it into an empty environment, import it"
 	@echo "make clean        remove what the other targets made"
@@ -32,6 +33,9 @@ conformance: $(VENV)/ready-dev
 # ARGS="--quick" for a look of a minute or so; --help lists the rest.
 bench-train: $(VENV)/ready-bench
 	$(RUN) benchmarks/training.py $(ARGS)
+
+bench-export: $(VENV)/ready-bench
+	$(RUN) benchmarks/export.py $(ARGS)
 
 lint: $(VENV)/ready-dev
 	$(RUN) -m ruff check .

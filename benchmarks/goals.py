@@ -1,5 +1,6 @@
 """What we want to reach on a CPU, and the verdict on measured values."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,8 +92,8 @@ class Verdict:
         return "reached" if self.value <= self.goal.limit else "not reached"
 
 
-def verdicts(results: Results) -> list[Verdict]:
-    return [_judge(goal, kind, results) for goal in GOALS for kind in goal.kinds]
+def verdicts(results: Results, goals: Iterable[Goal] = GOALS) -> list[Verdict]:
+    return [_judge(goal, kind, results) for goal in goals for kind in goal.kinds]
 
 
 def _judge(goal: Goal, kind: str, results: Results) -> Verdict:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -15,8 +16,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def describe() -> dict[str, str]:
-    """Facts for a reader who has another machine."""
+PACKAGES = ("tensorflow", "keras", "torch", "numpy")
+
+
+def describe(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Facts for a reader who has another machine; with the versions of `packages`."""
     facts = {
         "CPU": _line_of("/proc/cpuinfo", "model name") or platform.processor() or "unknown",
         "cores": str(cores()),
@@ -24,7 +28,7 @@ def describe() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": platform.python_version(),
     }
-    for package in ("tensorflow", "keras", "torch", "numpy"):
+    for package in packages:
         try:
             facts[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

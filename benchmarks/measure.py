@@ -1,6 +1,7 @@
 """Runs a race: its contestants take turns, round by round, in an order that rotates."""
 
 import gc
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def _steady(race: Race, settings: Settings, result: Result, tick) -> None:
     turns = {}
     for name, contestant in race.contestants.items():
         tick(name)
-        with _recorded(result, name):
+        with recorded(result, name):
             turn = getattr(_runner(contestant, race.shape, settings), method)
             turn(2)
             turns[name] = turn
@@ -65,7 +66,7 @@ def _steady(race: Race, settings: Settings, result: Result, tick) -> None:
         seconds = turn(steps or 3)
         steps = steps or max(2, round(settings.round_seconds / seconds))
     for number in range(settings.rounds):
-        for name in _rotated(list(turns), number):
+        for name in rotated(list(turns), number):
             tick(name)
             time.sleep(_REST)
             result.seconds.setdefault(name, []).append(turns[name](steps))
@@ -75,11 +76,11 @@ def _first_calls(race: Race, settings: Settings, result: Result, tick) -> None:
     """Times of the first step of `fit` of models just built."""
     _runner(race.contestants["keras"], (2, 3, 4, 5), settings).first_call()  # loads what fit needs
     for number in range(min(settings.rounds, FIRST_CALLS)):
-        for name in _rotated(list(race.contestants), number):
+        for name in rotated(list(race.contestants), number):
             if name in result.failed:
                 continue
             tick(name)
-            with _recorded(result, name):
+            with recorded(result, name):
                 runner = _runner(race.contestants[name], race.shape, settings)
                 time.sleep(_REST)
                 result.seconds.setdefault(name, []).append(runner.first_call())
@@ -92,12 +93,12 @@ def _runner(contestant: Contestant, shape: Shape, settings: Settings):
     return settings.torch
 
 
-def _rotated(names: list[str], by: int) -> list[str]:
+def rotated(names: list[str], by: int) -> list[str]:
     by %= len(names)
     return names[by:] + names[:by]
 
 
-class _recorded:
+class recorded:
     """Turns an exception of the block into an entry of `result.failed`."""
 
     def __init__(self, result: Result, name: str):
@@ -109,6 +110,9 @@ class _recorded:
     def __exit__(self, kind, error, traceback) -> bool:
         if error is None or not isinstance(error, Exception):
             return False
-        text = str(error).strip().splitlines() or [""]
-        self.result.failed[self.name] = f"{kind.__name__}: {text[0][:300]}"
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+        lines = [line for line in plain.splitlines() if line.strip()] or [""]
+        # Keras says first where it was, and then what went wrong.
+        text = lines[1] if lines[0].startswith("Exception encountered") and lines[1:] else lines[0]
+        self.result.failed[self.name] = f"{kind.__name__}: {text.strip()[:300]}"
         return True

@@ -26,18 +26,18 @@ def markdown(results: Results, picture: str) -> str:
     """The report; `picture` is the link to the PNG beside it."""
     parts = [
         "# Training time beside keras.layers and torch.nn",
-        _pairs(results.run | _steadiness(results)),
+        bullets(results.run | steadiness(results)),
         _METHOD,
         "## Goals",
-        _goals(verdicts(results)),
+        goal_table(verdicts(results)),
         f"![Ratios by layer and shape, with the goals as lines]({picture})",
         *_against_peers(results),
         *_first_calls(results),
         *_variants(results),
         *_bidirectional(results),
-        *_failures(results),
+        *failures(results),
         "## Machine",
-        _pairs(results.machine),
+        bullets(results.machine),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -54,11 +54,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return "failed" if math.isinf(value) else f"{value:.{digits}f}"
 
 
-def _pairs(facts: dict[str, str]) -> str:
+def bullets(facts: dict[str, str]) -> str:
     return "\n".join(f"* {name}: {value}" for name, value in facts.items())
 
 
-def _steadiness(results: Results) -> dict[str, str]:
+def steadiness(results: Results) -> dict[str, str]:
     """How far rounds of the same work lie apart: what else the machine was doing."""
     spreads = [
         (max(times) / min(times), f"{name} in {result.suite}, {result.kind}, {_shape(result)}")
@@ -80,19 +80,27 @@ def _milliseconds(result: Result, name: str) -> str:
     return number(1e3 * result.median(name), 1)
 
 
-def _goals(found: list[Verdict]) -> str:
+def goal_table(found: list[Verdict]) -> str:
     rows = [
         [
             v.kind,
             v.goal.text,
             f"{v.goal.limit:g}{' s' if v.goal.seconds else ''}",
-            number(v.value) + (" s" if v.goal.seconds and v.value is not None else ""),
+            _measured(v),
             v.status if v.status != "not reached" else "**not reached**",
             v.over,
         ]
         for v in found
     ]
     return table(["layer", "what", "at most", "measured", "verdict", "over"], rows, left=2)
+
+
+def _measured(verdict: Verdict) -> str:
+    value, limit = verdict.value, verdict.goal.limit
+    if value is None or math.isinf(value):
+        return number(value)
+    just_above = value > limit >= round(value, 2)
+    return number(value, 3 if just_above else 2) + (" s" if verdict.goal.seconds else "")
 
 
 def _against_peers(results: Results) -> list[str]:
@@ -164,7 +172,7 @@ def _bidirectional(results: Results) -> list[str]:
     return ["## Bidirectional: milliseconds of a training step", table(columns, rows)]
 
 
-def _failures(results: Results) -> list[str]:
+def failures(results: Results) -> list[str]:
     lines = [
         f"* {result.suite}, {result.kind}, {_shape(result)}, {name}: {error}"
         for result in results.results
