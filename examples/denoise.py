@@ -1,4 +1,4 @@
-"""Clean up speech: DTLN, a published denoiser of two LSTM stages, in our layers, as streaming TFLite files.
+"""Clean up speech: DTLN, a published denoiser of two LSTM stages, as streaming TFLite files.
 
     python examples/denoise.py                    # a recording with noise mixed in, and a table
     python examples/denoise.py in.wav out.wav     # 16 kHz, 16 bits
@@ -22,13 +22,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 from rich.console import Console
 from rich.table import Table
 
 from examples.references import dtln, speech
 from examples.references.overlap_add import Stage, denoise
 from examples.references.spectrograms import draw_spectrograms
+from examples.tflite_files import open_tflite
 from keras_recurrent import export
 
 SECONDS, QUICK_SECONDS, ROUNDS = 20, 2, 3
@@ -79,15 +79,13 @@ def of_keras(models: tuple[keras.Model, keras.Model]) -> Runtime:
 def of_whole(models: tuple[keras.Model, keras.Model], folder: Path) -> Runtime:
     """TFLite files for sequences of any length, on one thread."""
 
-    def stage(path):
-        run = Interpreter(str(path), num_threads=1).get_signature_runner()
-        (name,) = run.get_input_details()
+    def stage(model, path):
+        (frames_in,) = export.to_tflite(model, path, timesteps=None).inputs
+        run, name = open_tflite(path), frames_in.name
         return lambda frames: run(**{name: frames[None]})["output_0"][0]
 
     paths = [folder / f"{model.name}_whole.tflite" for model in models]
-    for model, path in zip(models, paths, strict=True):
-        export.to_tflite(model, path, timesteps=None)
-    stages = tuple(map(stage, paths))
+    stages = tuple(map(stage, models, paths))
     return Runtime(lambda: stages, size=_size(paths))
 
 
@@ -117,7 +115,9 @@ def _size(paths: list[Path]) -> int:
 def print_table(runtimes: dict[str, Runtime], noisy: np.ndarray, clean: np.ndarray) -> None:
     """One row a runtime, one thread each but for Keras; differences are from the first one's samples."""
     before = speech.signal_to_noise(noisy, clean)
-    table = Table(title=f"{len(noisy) / dtln.RATE:.0f} s of speech with noise {before:.1f} dB below it")
+    table = Table(
+        title=f"{len(noisy) / dtln.RATE:.0f} s of speech with noise {before:.1f} dB below it"
+    )
     table.add_column("runtime", no_wrap=True)
     for name in ("noise after", "difference", "bytes", "ms a frame", "of real time"):
         table.add_column(name, justify="right")
@@ -133,7 +133,7 @@ def print_table(runtimes: dict[str, Runtime], noisy: np.ndarray, clean: np.ndarr
             f"{milliseconds:.3f}",
             f"{milliseconds / FRAME_MILLISECONDS:.1%}",
         )
-    Console().print(table)
+    Console(width=100).print(table)
 
 
 def _timed(runtime: Runtime, samples: np.ndarray) -> tuple[np.ndarray, float]:
@@ -172,7 +172,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("source", nargs="?", type=Path, help="a wave file to clean up")
     parser.add_argument("target", nargs="?", type=Path, help="where to write the result")
     parser.add_argument("--quick", action="store_true", help="two seconds of the recording")
-    parser.add_argument("--out", type=Path, default=Path("outputs/denoise"), help="folder of results")
+    parser.add_argument(
+        "--out", type=Path, default=Path("outputs/denoise"), help="folder of results"
+    )
     options = parser.parse_args(arguments)
     if options.source and not options.target:
         parser.error("name the wave file to write, too")

@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 from rich.console import Console
 from rich.table import Table
 
 from examples.references import cmudict, g2p
+from examples.tflite_files import open_tflite
 from keras_recurrent import export
 
 SCORED, QUICK_SCORED, TIMED = 2000, 100, 30
@@ -57,7 +56,7 @@ def of_keras(encoder: keras.Model, decoder: keras.Model) -> Speaker:
 
 def of_tflite(encoder: Path, decoder: Path) -> Speaker:
     """Both on one thread."""
-    encode, step = map(_runner, (encoder, decoder))
+    encode, step = map(open_tflite, (encoder, decoder))
 
     def decode(phonemes, states):
         outputs = step(phoneme=phonemes, state=states)
@@ -67,16 +66,10 @@ def of_tflite(encoder: Path, decoder: Path) -> Speaker:
     return Speaker(lambda letters: encode(letters=letters)["output_0"], decode, size)
 
 
-def _runner(path: Path) -> Callable:
-    return Interpreter(str(path), num_threads=1).get_signature_runner()
-
-
 def export_speaker(folder: Path, quantize: str | None = None) -> Speaker:
     """Both models as files for any number of words of any length."""
     paths = [folder / f"{part}_{quantize or 'float32'}.tflite" for part in ("encoder", "decoder")]
-    export.to_tflite(
-        g2p.encoder(), paths[0], batch_size=None, timesteps=None, quantize=quantize
-    )
+    export.to_tflite(g2p.encoder(), paths[0], batch_size=None, timesteps=None, quantize=quantize)
     export.to_tflite(g2p.decoder(), paths[1], batch_size=None, quantize=quantize)
     return of_tflite(*paths)
 
@@ -101,7 +94,7 @@ def print_table(speakers: dict[str, Speaker], words: list[str], right: list) -> 
             "-" if speaker.size is None else f"{speaker.size:,}",
             f"{_milliseconds(speaker, words[:TIMED]):.2f}",
         )
-    Console().print(table)
+    Console(width=100).print(table)
 
 
 def _milliseconds(speaker: Speaker, words: list[str]) -> float:
@@ -118,7 +111,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", default=WORDS, help="words to pronounce")
     parser.add_argument("--quick", action="store_true", help="score fewer words")
-    parser.add_argument("--out", type=Path, default=Path("outputs/pronounce"), help="folder of files")
+    parser.add_argument(
+        "--out", type=Path, default=Path("outputs/pronounce"), help="folder of files"
+    )
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
 

@@ -19,8 +19,15 @@ PACKAGE = Package(
     sha256="2a7aabf1fc7f270fcc3349881407988c9245173c2413debbe5432f4a4f31319f",
 )
 UNITS, LONGEST = 256, 20  # phonemes of a word
-VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split()
-CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()
+# fmt: off
+VOWELS = [
+    "AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW",
+]
+CONSONANTS = [
+    "B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T",
+    "TH", "V", "W", "Y", "Z", "ZH",
+]
+# fmt: on
 _STRESSED = [vowel + stress for vowel in VOWELS for stress in "012"]
 LETTERS = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
 # Alphabetical, as in the checkpoint, which has one vowel without a stress too.

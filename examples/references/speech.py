@@ -19,7 +19,9 @@ START = 6.6  # seconds; before, nobody speaks
 
 def telephone_talk(seconds: float) -> np.ndarray:
     """Two people talking, from the sample that pyannote.audio carries: at most 23 s."""
-    recording = read_wave(io.BytesIO(read_package_file(PYANNOTE, "pyannote/audio/sample/sample.wav")))
+    recording = read_wave(
+        io.BytesIO(read_package_file(PYANNOTE, "pyannote/audio/sample/sample.wav"))
+    )
     return recording[int(START * RATE) :][: int(seconds * RATE)]
 
 
