@@ -32,7 +32,7 @@ def read_or_skip(read, *arguments):
     except (ConnectionError, TimeoutError) as error:
         if os.environ.get("CI") == "true":
             raise
-        pytest.skip(str(error))
+        pytest.skip(str(error).splitlines()[0])
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,17 @@ class TestDTLN:
         for count in (len(frames), 120):
             outputs = run(**{report.inputs[0].name: frames[None, :count]})["output_0"][0]
             np.testing.assert_allclose(outputs, expected[:count], atol=CLOSE)
+
+    @STAGES
+    def test_fused_operation(self, stages, number, tmp_path):
+        """Its own clip, 10, would show: the published cells reach 100."""
+        model, frames, expected, states = stages[number]
+        path = tmp_path / "fused.tflite"
+        report = export.to_tflite(model, path, form="fused", timesteps=len(frames))
+        assert report.ops["UNIDIRECTIONAL_SEQUENCE_LSTM"] == 2
+        assert np.abs(states).max() > 20
+        outputs = open_tflite(path)(**{report.inputs[0].name: frames[None]})["output_0"][0]
+        np.testing.assert_allclose(outputs, expected, atol=CLOSE)
 
     @STAGES
     def test_frame_by_frame_in_tflite(self, stages, published, number, tmp_path):
