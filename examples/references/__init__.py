@@ -1,0 +1,1 @@
+"""Published weights in our layers, read from the packages that carry them."""
