@@ -17,14 +17,19 @@ class VerificationError(ValueError):
 
 @dataclass(frozen=True)
 class Case:
-    """Inputs by name and the outputs that are to come of them."""
+    """Inputs by name and the outputs that are to come of them, with a remark on the inputs."""
 
     inputs: dict[str, np.ndarray]
     outputs: dict[str, np.ndarray]
+    remark: str = ""
+
+    @property
+    def sizes(self) -> str:
+        return ", ".join(f"{name} {value.shape}" for name, value in self.inputs.items())
 
     @property
     def shapes(self) -> str:
-        return ", ".join(f"{name} {value.shape}" for name, value in self.inputs.items())
+        return f"{self.sizes}, {self.remark}" if self.remark else self.sizes
 
 
 def compare(
@@ -68,7 +73,7 @@ def compare(
         result,
         *(_try_other(name, path, report, cases, tolerance, stateful) for name in others),
     ]
-    timed = f"{_longest(report, cases).shapes}, {run.threads}"
+    timed = f"{_longest(report, cases).sizes}, {run.threads}"
     return replace(
         report,
         largest_difference=result.largest_difference,

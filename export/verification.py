@@ -50,7 +50,9 @@ def check_on_samples(
         sizes += sample.saturating_sizes(signature)
     for size in sizes:
         try:
-            cases.append(_case(model, signature, sample.draw(signature, model, size)))
+            case = _case(model, signature, sample.draw(signature, model, size))
+            remark = f"floats times {size.scale:g}" if size.scale != 1 else ""
+            cases.append(replace(case, remark=remark))
         except (ValueError, tf.errors.OpError) as error:  # too short for a window, say
             refusal = error
     if not cases:
