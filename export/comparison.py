@@ -17,11 +17,17 @@ class VerificationError(ValueError):
 
 @dataclass(frozen=True)
 class Case:
-    """Inputs by name and the outputs that are to come of them, with a remark on the inputs."""
+    """Inputs by name and the outputs that are to come of them.
+
+    Attributes:
+        remark: What is special about the inputs.
+        unit: By how much a difference is divided further, besides max(1, largest output).
+    """
 
     inputs: dict[str, np.ndarray]
     outputs: dict[str, np.ndarray]
     remark: str = ""
+    unit: float = 1.0
 
     @property
     def sizes(self) -> str:
@@ -65,7 +71,8 @@ def compare(
         arena = run.arena_bytes() if hasattr(run, "arena_bytes") else None
     except RuntimeError as error:  # refused inputs, a crash, a loop without end
         raise VerificationError(
-            f"{error} The file is for target={target!r} and must run there; another form or target may."
+            f"The exported model must run in {first}: for target={target!r} try another form, or "
+            f"another target. {error}"
         ) from error
     finally:
         run.close()
@@ -91,7 +98,9 @@ def _open(path: Path, runtime: str):
     try:
         return runtimes.open_runner(path, runtime)
     except runtimes.Refused as error:
-        raise VerificationError(f"The exported model must run in {runtime}. {error}") from error
+        raise VerificationError(
+            f"The exported model must run in {runtime}. Another form or target may do. {error}"
+        ) from error
 
 
 def _try_other(runtime: str, path, report, cases, tolerance, stateful) -> RuntimeResult:
@@ -118,7 +127,7 @@ def _try(run, report: Report, cases: list[Case], tolerance: float, stateful: boo
             run.reset()
         second = run(case.inputs)
         for name, values in case.outputs.items():
-            difference = _difference(run.name, first, name, values, case)
+            difference = _difference(run.name, first, name, values, case) / case.unit
             if difference.size:
                 largest = max(largest, float(difference.max()))
                 total, count = total + float(difference.sum()), count + difference.size

@@ -37,7 +37,7 @@ def sizes(signature: Signature) -> list[Size]:
 def saturating_sizes(signature: Signature) -> list[Size]:
     """Inputs so large that activations saturate, and states grow as far as they can.
 
-    Over many time steps where the length is open. None for a model that reads no floats.
+    The same for half of the time steps, then its opposite; over many where the length is open. None for a model that reads no floats.
     """
     if not any(t.dtype.startswith(("float", "bfloat")) for t in signature.inputs):
         return []
@@ -89,6 +89,10 @@ class _Rules:
         if dtype == "string":
             return rng.choice(self.words, shape).astype(object)
         values = self.scale * rng.standard_normal(shape)
+        if self.scale != 1 and len(shape) > 2:
+            # The same at every step pushes a state as far as it goes, the opposite back again.
+            values[:] = values[:, :1]
+            values[:, shape[1] // 2 :] *= -1
         if self.mask_value is not None and len(shape) > 2:
             values[rng.random(shape[:2]) < _HOLES] = self.mask_value
         return values.astype(_numpy_dtype(dtype))
