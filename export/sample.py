@@ -37,7 +37,8 @@ def sizes(signature: Signature) -> list[Size]:
 def saturating_sizes(signature: Signature) -> list[Size]:
     """Inputs so large that activations saturate, and states grow as far as they can.
 
-    The same for half of the time steps, then its opposite; over many where the length is open. None for a model that reads no floats.
+    The same for half of the time steps, then the opposite; over many where the length is open. None
+    for a model that reads no floats.
     """
     if not any(t.dtype.startswith(("float", "bfloat")) for t in signature.inputs):
         return []
