@@ -4,11 +4,13 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from tflite_files import convert, fused_lstm
 
 import keras_recurrent as kr
 from keras_recurrent import export
-from keras_recurrent.export import verification
-from keras_recurrent.export.runners import TFLiteRunner
+from keras_recurrent.export import flatbuffer, runtimes, sample, verification
+from keras_recurrent.export.runtimes.litert import InterpreterRunner
+from keras_recurrent.export.signature import signature_of
 
 
 @pytest.fixture(scope="module")
@@ -93,20 +95,24 @@ def test_kept_state_is_found(tmp_path):
 class Drifting:
     """A runner whose first call is right and whose later ones are off by a little more each."""
 
-    threads = "1 thread"
+    name, threads, milliseconds = "Drifting", "1 thread", 1.0
 
-    def __init__(self, run, step):
-        self.run, self.step, self.calls = run, step, 0
+    def __init__(self, run, step, start=0.0):
+        self.run, self.step, self.calls, self.start = run, step, 0, start
+        self.reset, self.close = run.reset, run.close
 
     def __call__(self, inputs):
-        outputs = {name: value + self.calls * self.step for name, value in self.run(inputs).items()}
+        outputs = {
+            name: value + self.start + self.calls * self.step
+            for name, value in self.run(inputs).items()
+        }
         self.calls += 1
         return outputs
 
 
 def test_second_call_that_differs(model, exported, monkeypatch):
     monkeypatch.setattr(
-        verification, "open_runner", lambda path: Drifting(TFLiteRunner(path), 3e-6)
+        runtimes, "open_runner", lambda path, name: Drifting(InterpreterRunner(path), 3e-6)
     )
     message = r"keeps state: a second call with the same inputs .* by 3\.\d*e-06 in output_0"
     with pytest.raises(export.VerificationError, match=message):
@@ -159,3 +165,103 @@ def test_lengths_that_the_model_refuses_are_left_out(tmp_path):
     report = export.to_tflite(model, tmp_path / "m.tflite")
     assert report.largest_difference < 1e-5
     assert any("(1, 33, 3)" in shapes for shapes in report.checked)
+
+
+STEPS = 40
+
+
+@pytest.fixture(scope="module")
+def lstm():
+    keras.utils.set_random_seed(0)
+    x = keras.Input((STEPS, 3), batch_size=1, name="x")
+    return keras.Model(x, {"y": kr.LSTM(4, return_sequences=True)(x)})
+
+
+@pytest.fixture(scope="module")
+def fused(lstm, tmp_path_factory):
+    """The fused operation as the converter makes it: its cell state is clipped at 10."""
+    path = tmp_path_factory.mktemp("fused") / "m.tflite"
+    return convert(fused_lstm(lstm), (1, STEPS, 3), path)
+
+
+def check(model, path, **options):
+    return verification.check_on_samples(
+        model, signature_of(model), path, flatbuffer.describe(path), None, **options
+    )
+
+
+def test_file_that_keeps_state(lstm, fused):
+    x = np.random.default_rng(0).normal(size=(1, STEPS, 3))
+    report = export.verify(lstm, fused, x)  # its variables are reset before every call
+    assert report.largest_difference < 1e-5
+    interpreter, compiled = report.runtimes
+    assert interpreter.largest_difference == report.largest_difference
+    assert (interpreter.runtime, interpreter.threads) == ("Interpreter", "1 thread")
+    assert "Variable tensors" in compiled.refused
+    for part in ("Interpreter: largest", "CompiledModel: no. ", "Variable tensors", "1 thread"):
+        assert part in str(report)
+    with pytest.raises(export.VerificationError, match=r"keeps state.*in Interpreter"):
+        check(lstm, fused, target="mobile", stateful=False)
+
+
+def test_large_inputs_show_a_clipped_state(lstm, fused):
+    signature = signature_of(lstm)
+    assert sample.saturating_sizes(signature) == [(1, 1, 10.0)]
+    with pytest.raises(export.VerificationError, match=r"numbers of the Keras.*floats times 10"):
+        check(lstm, fused, target="mobile", stateful=True)
+
+
+def test_web_needs_compiled_model(lstm, fused):
+    with pytest.raises(export.VerificationError, match=r"must run in CompiledModel.*Variable"):
+        check(lstm, fused, target="web", stateful=True)
+
+
+def test_micro(model, tmp_path, micro):
+    path = tmp_path / "m.tflite"
+    export.to_tflite(model, path, form="unroll", verify=False)
+    signature = signature_of(model).pinned(1, "from the model")
+    report = verification.check_on_samples(
+        model, signature, path, flatbuffer.describe(path), None, "micro"
+    )
+    micro, interpreter = report.runtimes
+    assert (micro.runtime, interpreter.runtime) == ("TFLM", "Interpreter")
+    assert report.largest_difference == micro.largest_difference < 1e-5
+    assert report.milliseconds == micro.milliseconds
+    assert 1_000 < report.arena_bytes < 100_000
+    assert f"{report.arena_bytes:,} bytes in TFLM" in str(report)
+
+
+def test_a_second_runtime_may_refuse_but_not_differ(model, exported, monkeypatch):
+    opened = runtimes.open_runner
+
+    def wrong(path, name):
+        run = opened(path, name)
+        return run if name == "Interpreter" else Drifting(InterpreterRunner(path), 1e-7, start=0.1)
+
+    monkeypatch.setattr(runtimes, "open_runner", wrong)
+    with pytest.raises(export.VerificationError, match=r"largest difference 0\..*in Drifting"):
+        export.verify(model, exported, data(rows=2))
+
+    def absent(path, name):
+        if name == "Interpreter":
+            return opened(path, name)
+        raise runtimes.Refused("It is not here.")
+
+    monkeypatch.setattr(runtimes, "open_runner", absent)
+    report = export.verify(model, exported, data(rows=2))
+    assert report.runtimes[1].refused == "It is not here."
+
+
+def test_large_floats():
+    x = keras.Input((8, 3), name="x")
+    ids = keras.Input((8,), dtype="int32", name="ids")
+    model = keras.Model([x, ids], kr.GRU(2)(layers.concatenate([x, layers.Embedding(5, 2)(ids)])))
+    signature = signature_of(model).pinned(1, "from the model")
+    (size,) = sample.saturating_sizes(signature)
+    large, whole = sample.draw(signature, model, size)
+    assert 5 < np.abs(large).max() < 50
+    np.testing.assert_array_equal(large[:, :4], -large[:, 4:])
+    assert whole.min() >= 0
+    assert whole.max() < 5
+    only_ids = keras.Model(ids, kr.GRU(2)(layers.Embedding(5, 2)(ids)))
+    assert not sample.saturating_sizes(signature_of(only_ids))
