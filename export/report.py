@@ -11,17 +11,39 @@ from dataclasses import dataclass
 class Tensor:
     """A named tensor; None in `shape` is a size that the caller decides.
 
-    `stored_shape` is what the file holds in such a place until then, where that differs.
+    `stored_shape` is what the file holds in such a place until then, where that differs. An integer
+    that stands for a real number is `scale` times its difference from `zero_point`.
     """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
     stored_shape: tuple[int, ...] | None = None
+    scale: float | None = None
+    zero_point: int | None = None
 
     def __str__(self) -> str:
         sizes = ", ".join("?" if size is None else str(size) for size in self.shape)
-        return f"{self.name} {self.dtype} ({sizes})"
+        quantized = ""
+        if self.scale is not None:
+            quantized = f" scale {self.scale:.6g}, zero point {self.zero_point}"
+        return f"{self.name} {self.dtype} ({sizes}){quantized}"
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """A signature: what it is called with and gives, by name."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {_list(self.inputs)} -> {_list(self.outputs)}"
+
+
+def _list(tensors: tuple[Tensor, ...]) -> str:
+    return ", ".join(map(str, tensors)) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,17 @@ class RuntimeResult:
     milliseconds: float | None = None
     threads: str | None = None
 
+    def __str__(self) -> str:
+        if self.refused is not None:
+            return f"{self.runtime}: not run: {self.refused}"
+        difference = (
+            ""
+            if self.largest_difference is None
+            else (f" largest difference {self.largest_difference:.2g}")
+        )
+        time = "" if self.milliseconds is None else f" {self.milliseconds:.3g} ms, {self.threads}"
+        return f"{self.runtime}:{','.join(filter(None, (difference, time)))}"
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -51,6 +84,12 @@ class Accuracy:
     keras: float
     exported: float
     samples: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.metric} {self.exported:.4g}, of the Keras model {self.keras:.4g}, "
+            f"on {self.samples} samples"
+        )
 
 
 @dataclass(frozen=True)
@@ -74,6 +113,8 @@ class Report:
         bytes: Size on disk.
         inputs, outputs: By name.
         signatures: Names of the entry points.
+        entry_points: Their inputs and outputs, of a file; `inputs` and `outputs` are those of the
+            first subgraph.
         variables: Tensors that keep their value from one call to the next.
         largest_difference, mean_difference: From the Keras model, absolute, each output divided by
             max(1, its largest absolute value); None if not compared.
@@ -84,6 +125,7 @@ class Report:
         runtimes: What every runtime of the target made of it; the figures above are the first one's.
         accuracy: The task's metric before and after, on data that the caller gave.
         arena_bytes: Memory that TFLM's interpreter needs for it.
+        metadata: Names of the metadata in a file.
     """
 
     path: str
@@ -112,6 +154,8 @@ class Report:
     runtimes: tuple[RuntimeResult, ...] = ()
     accuracy: Accuracy | None = None
     arena_bytes: int | None = None
+    entry_points: tuple[EntryPoint, ...] = ()
+    metadata: tuple[str, ...] = ()
 
     def to_json(self, indent: int | None = 2) -> str:
         """All figures as a JSON object."""
@@ -140,16 +184,22 @@ class Report:
 
     def _rows(self) -> list[tuple[str, str]]:
         ops = ", ".join(f"{name} {count}" for name, count in sorted(self.ops.items()))
+        several = self.entry_points if len(self.entry_points) > 1 else ()
         rows = [
             ("kind", self.kind.replace("_", " ")),
+            ("target", self.target or ""),
             ("form", f"{self.form}: {self.reason}" if self.form else ""),
             ("weights", self.quantize or "as in the model"),
             ("size", f"{self.bytes:,} bytes"),
             ("inputs", "\n".join(map(str, self.inputs))),
             ("outputs", "\n".join(map(str, self.outputs))),
+            ("states", "\n".join(map(str, self.states))),
+            ("block", f"{self.block} time steps a call" if self.block else ""),
             ("variables", "\n".join(map(str, self.variables))),
+            ("signatures", "\n".join(map(str, several))),
             ("operations", ops),
             ("custom", ", ".join(self.custom_ops)),
+            ("metadata", ", ".join(self.metadata)),
             ("note", "\n".join(self.notes)),
         ]
         if self.largest_difference is not None:
@@ -163,4 +213,9 @@ class Report:
             ]
         if self.milliseconds is not None:
             rows.append(("time", f"{self.milliseconds:.3g} ms for {self.timed}"))
+        rows.append(("runtimes", "\n".join(map(str, self.runtimes))))
+        if self.accuracy is not None:
+            rows.append(("accuracy", str(self.accuracy)))
+        if self.arena_bytes is not None:
+            rows.append(("arena", f"{self.arena_bytes:,} bytes on TFLM"))
         return [(name, value) for name, value in rows if value]
