@@ -14,12 +14,19 @@ from keras_recurrent.export.signature import Signature, name_outputs
 from keras_recurrent.keras_hooks import all_layers
 
 
-def trace(model, signature: Signature, form: str, folder: Path) -> None:
-    """Write `model`, its recurrent layers in the given form, as a SavedModel into `folder`."""
+def trace(model, signature: Signature, form: str, folder: Path) -> tuple[str, ...]:
+    """Write `model`, its recurrent layers in the given form, as a SavedModel into `folder`.
+
+    Returns:
+        A line a recurrent layer: what became of it, and why.
+    """
+    layers = ()
 
     def serve(*tensors):
-        with lowering(form):
+        nonlocal layers
+        with lowering(form) as told:
             outputs = model(signature.pack(tensors), training=False)
+        layers = tuple(f"{name}: {choice.engine}, {choice.reason}" for name, choice in told.choices)
         return name_outputs(outputs)
 
     archive = keras.export.ExportArchive()
@@ -33,3 +40,4 @@ def trace(model, signature: Signature, form: str, folder: Path) -> None:
         input_signature=[tf.TensorSpec(t.shape, t.dtype, t.name) for t in signature.inputs],
     )
     archive.write_out(str(folder), verbose=False)
+    return layers

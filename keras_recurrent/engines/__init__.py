@@ -5,7 +5,7 @@ Every engine has the signature of `loop.run`. `choose` says which one serves a c
 
 from functools import partial
 
-from keras_recurrent.engines import compiled, cudnn, loop, portable, unroll
+from keras_recurrent.engines import compiled, cudnn, fused, loop, portable, unroll
 from keras_recurrent.engines.choose import ENGINES, Choice, Facts, choose
 from keras_recurrent.engines.lowering import lowering
 from keras_recurrent.engines.xla import xla_refusal
@@ -17,6 +17,7 @@ RUN = {
     "loop": loop.run,
     "unroll": unroll.run,
     "portable": portable.run,
+    "fused": fused.run,
 }
 
 __all__ = ["ENGINES", "RUN", "Choice", "Facts", "choose", "lowering", "xla_refusal"]

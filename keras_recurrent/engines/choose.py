@@ -19,6 +19,8 @@ class Facts:
         xla_refusal: What XLA says against the cell; None if nothing, or if it was not asked.
         gpus: How many GPUs cuDNN could use.
         against_cudnn: Why cuDNN must not serve this layer, or None: see `cells.cudnn_rules`.
+        against_fused: Why TFLite's fused LSTM must not serve this call, or None: see
+            `cells.fused_rules`.
     """
 
     requested: str = "auto"
@@ -29,6 +31,7 @@ class Facts:
     xla_refusal: str | None = None
     gpus: int = 0
     against_cudnn: str | None = None
+    against_fused: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,22 @@ def choose(facts: Facts) -> Choice:
 def _exported(facts: Facts) -> Choice:
     if facts.form == "unroll":
         return _unrolled(facts, "the export asks for one copy of the step for each time step")
+    if facts.form in ("fused", "fused_or_unroll"):
+        return _fused_or_unrolled(facts)
     if facts.form == "saved_model":
         return Choice("loop", "any TensorFlow runs the loop of a SavedModel")
     return Choice("portable", "an export takes the loop that needs built-in operations only")
+
+
+def _fused_or_unrolled(facts: Facts) -> Choice:
+    if facts.against_fused is None:
+        return Choice("fused", "one operation runs the whole sequence")
+    if facts.form == "fused":
+        raise ValueError(
+            f"form='fused' cannot serve this layer: {facts.against_fused}. Use form='auto', which fuses "
+            "where it can, or another form."
+        )
+    return _unrolled(facts, f"a copy of the step for each time step, as {facts.against_fused}")
 
 
 def _requested(facts: Facts) -> Choice:

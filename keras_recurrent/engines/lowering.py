@@ -3,19 +3,45 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 
-_form: ContextVar[str | None] = ContextVar("keras_recurrent_lowering", default=None)
+from keras_recurrent.engines.choose import Choice
+
+_active: ContextVar["Lowering | None"] = ContextVar("keras_recurrent_lowering", default=None)
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """What the layers of a traced graph are told, and what they answered.
+
+    Attributes:
+        form: "saved_model", "loop", "unroll", "fused", or "fused_or_unroll": one kernel for the whole
+            sequence where the layer allows it, else a copy of the step for each time step.
+        choices: For every recurrent layer that was called its name and its choice.
+    """
+
+    form: str
+    choices: list[tuple[str, Choice]] = field(default_factory=list)
 
 
 @contextmanager
-def lowering(form: str) -> Iterator[None]:
+def lowering(form: str) -> Iterator[Lowering]:
     """Trace the layers called inside under this form, whatever their own engine."""
-    token = _form.set(form)
+    active = Lowering(form)
+    token = _active.set(active)
     try:
-        yield
+        yield active
     finally:
-        _form.reset(token)
+        _active.reset(token)
 
 
 def active_form() -> str | None:
-    return _form.get()
+    active = _active.get()
+    return None if active is None else active.form
+
+
+def note_choice(layer_name: str, choice: Choice) -> None:
+    """Keep for the exporter what a layer chose; nothing to do outside an export."""
+    active = _active.get()
+    if active is not None:
+        active.choices.append((layer_name, choice))

@@ -5,11 +5,11 @@ from dataclasses import replace
 import keras
 import tensorflow as tf
 
-from keras_recurrent.cells import StackedCells, cudnn_rules
+from keras_recurrent.cells import StackedCells, cudnn_rules, fused_rules
 from keras_recurrent.cells.contract import Cell
 from keras_recurrent.cells.stacked import follows_contract
 from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn, xla_refusal
-from keras_recurrent.engines.lowering import active_form
+from keras_recurrent.engines.lowering import active_form, note_choice
 from keras_recurrent.engines.result import no_output
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
 from keras_recurrent.layers import state
@@ -182,9 +182,20 @@ class RNN(CallArguments, keras.layers.RNN):
         lengths=None,
     ):
         valid = valid_steps(sequences, mask, sequences_mask, lengths)
+        against_fused = self._against_fused(sequences, initial_state, valid)
         sequences, states = self.begin(sequences, initial_state)
-        run = self._run_cell if follows_contract(self.cell) else self._run_in_keras
-        last_output, outputs, states = run(sequences, states, valid, bool(training))
+        choice = self._choose(
+            sequences.shape[1],
+            active_form(),
+            not tf.executing_eagerly(),
+            against_fused=against_fused,
+        )
+        note_choice(self.name, choice)
+        if choice.engine == "keras":
+            ran = self._run_in_keras(sequences, states, valid, bool(training))
+        else:
+            ran = self._run_cell(choice.engine, sequences, states, valid, bool(training))
+        last_output, outputs, states = ran
         return self.finish(last_output, outputs, states, valid)
 
     def begin(self, sequences, initial_state):
@@ -224,12 +235,11 @@ class RNN(CallArguments, keras.layers.RNN):
             return inputs, valid
         return tf.reverse(inputs, [0]), None if valid is None else tf.reverse(valid, [0])
 
-    def _run_cell(self, sequences, states, valid, training):
+    def _run_cell(self, engine, sequences, states, valid, training):
         inputs, valid = self.time_first(sequences, valid)
-        choice = self._choose(sequences.shape[1], active_form(), not tf.executing_eagerly())
         size = tf.shape(inputs)
         noise = self.cell.draw(size[1], size[0], training)
-        result = RUN[choice.engine](
+        result = RUN[engine](
             self.cell,
             inputs,
             states,
@@ -242,15 +252,31 @@ class RNN(CallArguments, keras.layers.RNN):
         return result.batch_first()
 
     def _run_in_keras(self, sequences, states, valid, training):
-        self._choose(sequences.shape[1], active_form())
         if sequences.shape[1] == 0:
             last = no_output(self.cell, tf.shape(sequences)[0])
             return last, last[:, tf.newaxis][:, :0], states
         with keras_dropout_masks(self, sequences[:, 0], list(states)):
             return super().inner_loop(sequences, list(states), mask=valid, training=training)
 
+    def _against_fused(self, sequences, initial_state, valid) -> str | None:
+        """Why TFLite's fused LSTM, which an exporter may ask for, cannot serve this call."""
+        if valid is not None:
+            return "the fused LSTM knows no masks"
+        if initial_state is not None or self.stateful:
+            return "the fused LSTM starts from zeros, and this layer from other states"
+        if self.return_state:
+            return "the fused LSTM does not give its states"
+        if sequences.shape[0] is None:
+            return "the fused LSTM needs a fixed batch size"
+        return fused_rules.refusal(self.cell)
+
     def _choose(
-        self, timesteps: int | None, form: str | None = None, traced=True, gpus: int | None = None
+        self,
+        timesteps: int | None,
+        form: str | None = None,
+        traced=True,
+        gpus: int | None = None,
+        against_fused: str | None = None,
     ) -> Choice:
         facts = Facts(
             self.engine,
@@ -261,6 +287,7 @@ class RNN(CallArguments, keras.layers.RNN):
             gpus=self._gpus if gpus is None else gpus,
             # The cell is asked again: someone may have set its recurrent_dropout since.
             against_cudnn=self._against_cudnn or cudnn_rules.refusal(self.cell),
+            against_fused=against_fused,
         )
         choice = choose(facts)
         if choice.engine not in ("compiled", "recomputed") or not self.built:
