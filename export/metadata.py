@@ -12,20 +12,11 @@ from keras_recurrent.export.rewrite import rewrite
 
 ENTRY = "keras_recurrent"
 # What only the export knows: all else is told by the file itself, whatever was done to it since.
-_FIELDS = (
-    "quantize target form reason layers block states notes largest_difference mean_difference "
-    "tolerance checked milliseconds timed runtimes accuracy arena_bytes"
-).split()
-
 _TEXTS = {"quantize", "target", "form", "reason", "timed"}
-_NUMBERS = {
-    "block",
-    "largest_difference",
-    "mean_difference",
-    "tolerance",
-    "milliseconds",
-    "arena_bytes",
-}
+_DIFFERENCES = {"largest_difference", "mean_difference", "tolerance"}
+_NUMBERS = {"block", "milliseconds", "arena_bytes"} | _DIFFERENCES
+_LISTS_OF_TEXTS = {"layers", "notes", "checked"}
+_FIELDS = _TEXTS | _NUMBERS | _LISTS_OF_TEXTS | {"states", "runtimes", "accuracy"}
 
 
 def embed(path, text: str) -> None:
@@ -73,9 +64,9 @@ def fields(text: str | None) -> dict:
         return {}
     try:
         given = json.loads(text)
-        known = {name: given[name] for name in _FIELDS if name in given}
+        known = {name: value for name, value in given.items() if name in _FIELDS}
         _check_kinds(known)
-        for name in {"layers", "notes", "checked"} & set(known):
+        for name in _LISTS_OF_TEXTS & set(known):
             known[name] = tuple(map(str, known[name]))
         if "states" in known:
             known["states"] = tuple(map(_tensor, known["states"]))
@@ -93,8 +84,7 @@ def _check_kinds(known: dict) -> None:
         for name in names & set(known):
             if not isinstance(known[name], kind | None):
                 raise TypeError(f"{name} is {known[name]!r}")
-    differences = ("largest_difference", "mean_difference", "tolerance")
-    if len({known.get(name) is None for name in differences}) > 1:
+    if len({known.get(name) is None for name in _DIFFERENCES}) > 1:
         raise ValueError("a difference without what belongs to it")
 
 

@@ -31,7 +31,7 @@ def rewrite(path, change: Callable) -> None:
         file.writelines(packed)
 
 
-def set_cell_clip(path, clips: float | None | Sequence[tuple[np.ndarray, float | None]]) -> int:
+def set_cell_clip(path, clips: float | Sequence[tuple[np.ndarray, float | None]] | None) -> int:
     """Give every UNIDIRECTIONAL_SEQUENCE_LSTM of a file the bound that its layer has for c.
 
     The converter writes 10 into all of them, whatever the layer says.
@@ -157,7 +157,7 @@ def _far_fields(model) -> list[tuple]:
     return [(o, field, getattr(o, field)) for o, field in holders if getattr(o, field) > 1]
 
 
-def _packed(model, size: int) -> bytes:
+def _packed(model, size: int) -> bytearray:
     builder = flatbuffers.Builder(size + size // 8 + 4096)  # room at once: growing copies all
     try:
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
@@ -165,7 +165,7 @@ def _packed(model, size: int) -> bytes:
         raise ValueError(
             "A .tflite file holds 2 GB at most before its weights have to lie behind the rest of it."
         ) from error
-    return bytes(builder.Output())
+    return builder.Output()
 
 
 @cache

@@ -70,7 +70,7 @@ def content(model, number: int, path: Path) -> bytes:
 
 def is_constant(model, tensor) -> bool:
     buffer = model.buffers[tensor.buffer]
-    return buffer.offset > 1 or len(places(buffer.data)) > 0
+    return buffer.offset > 1 or (buffer.data is not None and len(buffer.data) > 0)
 
 
 def places(values) -> list:
