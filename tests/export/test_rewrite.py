@@ -78,12 +78,13 @@ def buffers(path) -> list[tuple[int, int]]:
 
 def test_nothing_changed(path):
     before, size = run(path), path.stat().st_size
+    alignments = {place % 16 for place, _ in buffers(path)}
     contents = sorted(path.read_bytes()[place : place + count] for place, count in buffers(path))
     rewrite.rewrite(path, lambda model: None)
     found = buffers(path)
     assert len(found) > 10
     assert sorted(path.read_bytes()[place : place + count] for place, count in found) == contents
-    assert {place % 16 for place, _ in found} == {0}
+    assert {place % 16 for place, _ in found} <= alignments | {0}
     assert path.read_bytes()[4:8] == b"TFL3"
     assert path.stat().st_size < size + 2000
     for name, values in run(path).items():
