@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_recurrent.export import inspect, to_c_array, to_saved_model, to_tflite, verify
 from keras_recurrent.export.report import Report, Tensor
+from keras_recurrent.export.runtimes import open_runner
 
 __all__ = ["Timing", "benchmark", "export", "load_model", "read_arrays", "verify"]
 
@@ -124,8 +125,6 @@ def _x_and_y(path: Path) -> tuple:
 
 def benchmark(path: Path, runtime: str, calls: int, batch_size: int, timesteps: int) -> Timing:
     """Time calls on random inputs; sizes are those of the file, and as given where it has none."""
-    from keras_recurrent.export.runtimes import open_runner
-
     report = inspect(path)
     random = np.random.default_rng(0)
     inputs = {t.name: _random(t, random, batch_size, timesteps) for t in report.inputs}

@@ -71,7 +71,7 @@ def fields(text: str | None) -> dict:
         if "states" in known:
             known["states"] = tuple(map(_tensor, known["states"]))
         if "runtimes" in known:
-            known["runtimes"] = tuple(RuntimeResult(**each) for each in known["runtimes"])
+            known["runtimes"] = tuple(_runtime(each) for each in known["runtimes"])
         if known.get("accuracy") is not None:
             known["accuracy"] = Accuracy(**known["accuracy"])
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -86,6 +86,12 @@ def _check_kinds(known: dict) -> None:
                 raise TypeError(f"{name} is {known[name]!r}")
     if len({known.get(name) is None for name in _DIFFERENCES}) > 1:
         raise ValueError("a difference without what belongs to it")
+
+
+def _runtime(given: dict) -> RuntimeResult:
+    result = RuntimeResult(**given)
+    str(result)  # needs its figures
+    return result
 
 
 def _tensor(given: dict) -> Tensor:

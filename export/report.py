@@ -66,14 +66,11 @@ class RuntimeResult:
 
     def __str__(self) -> str:
         if self.refused is not None:
-            return f"{self.runtime}: not run: {self.refused}"
-        difference = (
-            ""
-            if self.largest_difference is None
-            else (f" largest difference {self.largest_difference:.2g}")
+            return f"{self.runtime}: no. {self.refused}"
+        return (
+            f"{self.runtime}: largest {self.largest_difference:.2g}, {self.milliseconds:.3g} ms on "
+            f"{self.threads}"
         )
-        time = "" if self.milliseconds is None else f" {self.milliseconds:.3g} ms, {self.threads}"
-        return f"{self.runtime}:{','.join(filter(None, (difference, time)))}"
 
 
 @dataclass(frozen=True)
@@ -87,8 +84,8 @@ class Accuracy:
 
     def __str__(self) -> str:
         return (
-            f"{self.metric} {self.exported:.4g}, of the Keras model {self.keras:.4g}, "
-            f"on {self.samples} samples"
+            f"{self.metric} {self.exported:.4g}, of the Keras model {self.keras:.4g} "
+            f"({self.samples:,} samples)"
         )
 
 
@@ -117,14 +114,16 @@ class Report:
             first subgraph.
         variables: Tensors that keep their value from one call to the next.
         largest_difference, mean_difference: From the Keras model, absolute, each output divided by
-            max(1, its largest absolute value); None if not compared.
+            max(1, its largest absolute value); None if not compared. Inputs times 10 to a file with
+            "dynamic" weights count a tenth: it rounds activations in steps that grow with them.
         tolerance: What `largest_difference` was allowed to be.
         checked: The shapes of the inputs that were compared.
         milliseconds: Median time of one call, None if not compared.
         timed: The shapes and the number of threads of that call.
         runtimes: What every runtime of the target made of it; the figures above are the first one's.
         accuracy: The task's metric before and after, on data that the caller gave.
-        arena_bytes: Memory that TFLM's interpreter needs for it.
+        arena_bytes: Memory that TFLM's interpreter needs for it on a 64-bit machine; microcontrollers of
+            32 bits need less.
         metadata: Names of the metadata in a file.
     """
 
@@ -189,12 +188,13 @@ class Report:
             ("kind", self.kind.replace("_", " ")),
             ("target", self.target or ""),
             ("form", f"{self.form}: {self.reason}" if self.form else ""),
+            ("layers", "\n".join(self.layers)),
             ("weights", self.quantize or "as in the model"),
             ("size", f"{self.bytes:,} bytes"),
             ("inputs", "\n".join(map(str, self.inputs))),
             ("outputs", "\n".join(map(str, self.outputs))),
-            ("states", "\n".join(map(str, self.states))),
             ("block", f"{self.block} time steps a call" if self.block else ""),
+            ("states", "\n".join(map(str, self.states))),
             ("variables", "\n".join(map(str, self.variables))),
             ("signatures", "\n".join(map(str, several))),
             ("operations", ops),
@@ -210,12 +210,12 @@ class Report:
                     f"(allowed {self.tolerance:.2g})",
                 ),
                 ("compared on", "\n".join(self.checked)),
+                ("runs in", "\n".join(map(str, self.runtimes))),
             ]
-        if self.milliseconds is not None:
-            rows.append(("time", f"{self.milliseconds:.3g} ms for {self.timed}"))
-        rows.append(("runtimes", "\n".join(map(str, self.runtimes))))
         if self.accuracy is not None:
             rows.append(("accuracy", str(self.accuracy)))
         if self.arena_bytes is not None:
-            rows.append(("arena", f"{self.arena_bytes:,} bytes on TFLM"))
+            rows.append(("arena", f"{self.arena_bytes:,} bytes in TFLM on a 64-bit machine"))
+        if self.milliseconds is not None:
+            rows.append(("time", f"{self.milliseconds:.3g} ms for {self.timed}"))
         return [(name, value) for name, value in rows if value]

@@ -72,7 +72,6 @@ def test_verify(folder, exported, data):
 
 
 def test_benchmark(exported):
-    pytest.importorskip("keras_recurrent.export.runtimes")
     figures = json.loads(run("benchmark", exported[0], "--calls", 7, "--json"))
     assert 0 < figures["median"] <= figures["p90"]
     assert (figures["calls"], figures["inputs"]) == (7, "x (1, 5, 2)")

@@ -181,7 +181,17 @@ def test_the_report_comes_back(path):
         "target": "micro",
         "block": 4,
         "states": [{"name": "state_h", "shape": [1, 3], "dtype": "float32", "stored_shape": None}],
-        "runtimes": [{"runtime": "TFLM", "largest_difference": 1e-7, "milliseconds": 2.5}],
+        "runtimes": [
+            {
+                "runtime": "TFLM",
+                "largest_difference": 1e-7,
+                "milliseconds": 2.5,
+                "threads": "1 thread",
+            }
+        ],
+        "largest_difference": 1e-7,
+        "mean_difference": 1e-8,
+        "tolerance": 1e-5,
         "accuracy": {"metric": "accuracy", "keras": 0.5, "exported": 0.25, "samples": 8},
         "arena_bytes": 12345,
         "bytes": 1,
@@ -193,14 +203,22 @@ def test_the_report_comes_back(path):
     assert report.states[0] == export.Tensor("state_h", (1, 3), "float32")
     assert report.bytes == path.stat().st_size  # the file knows better
     text = str(report)
-    for part in ("TFLM: largest difference 1e-07, 2.5 ms", "accuracy 0.25", "12,345", "state_h"):
+    for part in ("TFLM: largest 1e-07, 2.5 ms on 1 thread", "accuracy 0.25", "12,345", "state_h"):
         assert part in text
     assert json.loads(report.to_json())["runtimes"][0]["runtime"] == "TFLM"
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[1]", '{"form": 3}', '{"states": [{"name": "h"}]}', '{"largest_difference": 1.0}', "{"],
+    [
+        "",
+        "[1]",
+        '{"form": 3}',
+        '{"states": [{"name": "h"}]}',
+        '{"largest_difference": 1.0}',
+        "{",
+        '{"runtimes": [{"runtime": "TFLM"}]}',
+    ],
 )
 def test_metadata_of_another_kind(path, text):
     metadata.embed(path, text)

@@ -101,7 +101,15 @@ def test_loop_is_exact_and_builtin(build, sizes, tmp_path):
     assert not report.variables
     assert not [op for op in report.ops if op.startswith(RANDOM)]
     assert report.ops["WHILE"] >= 1
-    assert len(report.checked) == (1 if sizes == "static" else 4)
+    sizes_tried = 1 if sizes == "static" else 4
+    has_floats = any(tensor.dtype == "float32" for tensor in report.inputs)
+    assert len(report.checked) == sizes_tried + has_floats  # once more with large floats
+    interpreter, compiled = report.runtimes
+    assert interpreter.largest_difference == report.largest_difference
+    if sizes == "static":
+        assert compiled.largest_difference < EXACT
+    else:
+        assert "open sizes" in compiled.refused
     for tensor in report.inputs:
         assert tensor.shape[0] == (1 if sizes == "static" else None)
 
