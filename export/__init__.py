@@ -15,6 +15,7 @@ from keras_recurrent.export import (
     verification,
 )
 from keras_recurrent.export.adopt import adopt
+from keras_recurrent.export.c_array import to_c_array
 from keras_recurrent.export.keras_layers import check_exportable, check_single_precision
 from keras_recurrent.export.report import Report, Tensor
 from keras_recurrent.export.signature import signature_of
@@ -26,6 +27,7 @@ __all__ = [
     "Tensor",
     "VerificationError",
     "inspect",
+    "to_c_array",
     "to_saved_model",
     "to_tflite",
     "verify",

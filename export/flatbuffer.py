@@ -1,154 +1,169 @@
-"""Reading `.tflite` files."""
+"""What a `.tflite` file holds, whoever made it."""
 
-import importlib
 from collections import Counter
 from pathlib import Path
 
-from keras_recurrent.export.report import Report, Tensor
+from keras_recurrent.export import metadata, schema
+from keras_recurrent.export.report import EntryPoint, Report, Tensor
+from keras_recurrent.export.schema import litert, parse
+
+__all__ = ["describe", "litert", "parse"]
 
 _DTYPES = {"BOOL": "bool", "COMPLEX64": "complex64"}
 
 
-def litert(module: str):
-    """A module of ai-edge-litert, or an `ImportError` that says how to get it."""
-    try:
-        return importlib.import_module(f"ai_edge_litert.{module}")
-    except ImportError as error:
-        raise ImportError(
-            "TFLite files need the package ai-edge-litert: pip install 'keras-recurrent[export]'"
-        ) from error
-
-
-def parse(path: Path):
-    """The model in a file as the schema's object; `ValueError` for anything but a whole one."""
-    schema = litert("schema_py_generated")
-    data = path.read_bytes()
-    if data[4:8] != b"TFL3":
-        raise ValueError(
-            f"This is not a TFLite file: {str(path)!r} "
-            + ("is empty." if not data else "does not start with the mark TFL3.")
-        )
-    try:
-        model = schema.ModelT.InitFromPackedBuf(data, 0)
-        _walk(model, schema)
-        _check_buffers(model, len(data))
-    # The generated reader knows no errors of its own: it runs into whatever the bytes suggest.
-    except Exception as error:
-        raise ValueError(f"The TFLite file {str(path)!r} is damaged or cut short.") from error
-    return model
-
-
 def describe(path: Path) -> Report:
-    """What a file holds."""
-    schema = litert("schema_py_generated")
+    """What a file holds, with what its export wrote into it.
+
+    Raises:
+        ValueError: This is no whole .tflite file.
+    """
     model = parse(path)
-    ops, custom = _operations(model, schema)
-    main = model.subgraphs[0]
-    names = _signature_names(model)
+    embedded = metadata.text_in(model, path)
+    with schema.damage_as_value_error(path):
+        return _described(model, path, embedded)
+
+
+def _described(model, path: Path, embedded: str | None) -> Report:
+    ops, custom = _operations(model)
+    main = _main(model)
+    told = {
+        "quantize": _quantization(model),
+        "states": _states(main),
+        **metadata.fields(embedded),
+    }
     return Report(
         path=str(path),
         kind="tflite",
         bytes=path.stat().st_size,
         ops=ops,
         custom_ops=custom,
-        inputs=_tensors(main, main.inputs, names, schema),
-        outputs=_tensors(main, main.outputs, names, schema),
-        signatures=tuple(_text(s.signatureKey) for s in model.signatureDefs or ()),
-        variables=tuple(
-            _tensor(t, _text(t.name), schema)
-            for graph in model.subgraphs
-            for t in graph.tensors
-            if t.isVariable
-        ),
-        quantize=_quantization(model, schema),
+        inputs=main.inputs,
+        outputs=main.outputs,
+        signatures=tuple(schema.text(s.signatureKey) for s in schema.places(model.signatureDefs)),
+        entry_points=_entry_points(model),
+        variables=(*_variable_tensors(model), *_resource_variables(model)),
+        metadata=tuple(sorted(schema.metadata(model))),
+        **told,
     )
 
 
-def _walk(model, schema) -> None:
-    """Touch what `describe` reads: it must be there."""
-    if not model.subgraphs:
-        raise ValueError("no subgraph")
-    _operations(model, schema)
-    for graph in model.subgraphs:
-        for place in (*_places(graph.inputs), *_places(graph.outputs)):
-            graph.tensors[place]
-        for tensor in graph.tensors:
-            model.buffers[tensor.buffer]
-
-
-def _check_buffers(model, size: int) -> None:
-    """Large files keep their weights behind the flatbuffer, named by offset and size."""
-    for buffer in model.buffers:
-        if buffer.offset > 1 and buffer.offset + buffer.size > size:
-            raise ValueError("a buffer lies outside the file")
-
-
-def _operations(model, schema) -> tuple[dict[str, int], tuple[str, ...]]:
-    builtin = _names(schema.BuiltinOperator)
+def _operations(model) -> tuple[dict[str, int], tuple[str, ...]]:
     counts: Counter[str] = Counter()
     custom = set()
     for graph in model.subgraphs:
-        for operator in graph.operators or ():
-            code = model.operatorCodes[operator.opcodeIndex]
-            # Old files keep the number in a field of 7 bits.
-            number = max(code.builtinCode, code.deprecatedBuiltinCode)
-            name = builtin[number]
-            if number == schema.BuiltinOperator.CUSTOM:
-                name = _text(code.customCode)
+        for operator in schema.operators(graph):
+            name = schema.operation(model, operator)
+            if name == "CUSTOM":
+                name = schema.text(model.operatorCodes[operator.opcodeIndex].customCode)
                 custom.add(name)
             counts[name] += 1
     return dict(counts.most_common()), tuple(sorted(custom))
 
 
-def _signature_names(model) -> dict[int, str]:
-    """Tensor places of the main subgraph to the names that its signature gives them."""
-    names = {}
-    for signature in model.signatureDefs or ():
+def _main(model) -> EntryPoint:
+    """What an interpreter runs that is not asked for a signature by name: the first subgraph."""
+    graph, names = model.subgraphs[0], {}
+    for signature in schema.places(model.signatureDefs):
         if signature.subgraphIndex == 0:
-            for tensor in (*(signature.inputs or ()), *(signature.outputs or ())):
-                names[tensor.tensorIndex] = _text(tensor.name)
-    return names
+            for tensor in (
+                *schema.places(signature.inputs),
+                *schema.places(signature.outputs),
+            ):
+                names[tensor.tensorIndex] = schema.text(tensor.name)
+
+    def named(numbers) -> tuple[Tensor, ...]:
+        return tuple(_tensor(graph.tensors[n], names.get(n)) for n in schema.places(numbers))
+
+    return EntryPoint(schema.text(graph.name), named(graph.inputs), named(graph.outputs))
 
 
-def _tensors(graph, places, names, schema) -> tuple[Tensor, ...]:
+def _entry_points(model) -> tuple[EntryPoint, ...]:
+    def named(graph, entries) -> tuple[Tensor, ...]:
+        return tuple(
+            _tensor(graph.tensors[entry.tensorIndex], schema.text(entry.name))
+            for entry in schema.places(entries)
+        )
+
+    points = []
+    for signature in schema.places(model.signatureDefs):
+        graph = model.subgraphs[signature.subgraphIndex]
+        inputs, outputs = named(graph, signature.inputs), named(graph, signature.outputs)
+        points.append(EntryPoint(schema.text(signature.signatureKey), inputs, outputs))
+    return tuple(points)
+
+
+def _states(main: EntryPoint) -> tuple[Tensor, ...]:
+    """Inputs that take what an output of the same name gave in the call before."""
+    given = {tensor.name for tensor in main.outputs}
+    return tuple(t for t in main.inputs if t.name.startswith("state_") and t.name in given)
+
+
+def _variable_tensors(model) -> tuple[Tensor, ...]:
     return tuple(
-        _tensor(graph.tensors[p], names.get(p) or _text(graph.tensors[p].name), schema)
-        for p in _places(places)
+        _tensor(tensor)
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+        if tensor.isVariable
     )
 
 
-def _tensor(tensor, name: str, schema) -> Tensor:
-    stored = tuple(int(size) for size in _places(tensor.shape))
-    signature = tuple(int(size) for size in _places(tensor.shapeSignature)) or stored
+def _resource_variables(model) -> tuple[Tensor, ...]:
+    """Variables behind a handle; their shapes are those of what is read or assigned."""
+    found: dict[str, Tensor] = {}
+    for graph in model.subgraphs:
+        handles = {}
+        for operator in schema.operators(graph):
+            if schema.operation(model, operator) == "VAR_HANDLE":
+                name = schema.text(operator.builtinOptions.sharedName)
+                handles[operator.outputs[0]] = name
+                found.setdefault(name, Tensor(name, (), "resource"))
+        for operator in schema.operators(graph):
+            kind = schema.operation(model, operator)
+            if kind not in ("READ_VARIABLE", "ASSIGN_VARIABLE"):
+                continue
+            value = operator.outputs[0] if kind == "READ_VARIABLE" else operator.inputs[1]
+            name = handles.get(operator.inputs[0])
+            if name is not None:
+                found[name] = _tensor(graph.tensors[value], name)
+    return tuple(found.values())
+
+
+def _tensor(tensor, name: str | None = None) -> Tensor:
+    types = schema.names(litert("schema_py_generated").TensorType)
+    stored = tuple(int(size) for size in schema.places(tensor.shape))
+    signature = tuple(int(size) for size in schema.places(tensor.shapeSignature)) or stored
     shape = tuple(None if size < 0 else size for size in signature)
-    kind = _names(schema.TensorType)[tensor.type]
-    dtype = _DTYPES.get(kind, kind.lower())
-    return Tensor(name, shape, dtype, None if shape == stored else stored)
+    kind = types[tensor.type]
+    scale, zero_point = _scale(tensor)
+    return Tensor(
+        name=name or schema.text(tensor.name),
+        shape=shape,
+        dtype=_DTYPES.get(kind, kind.lower()),
+        stored_shape=None if shape == stored else stored,
+        scale=scale,
+        zero_point=zero_point,
+    )
 
 
-def _quantization(model, schema) -> str | None:
+def _scale(tensor) -> tuple[float | None, int | None]:
+    """What makes numbers of stored integers, unless each channel has its own."""
+    scales = [] if tensor.quantization is None else schema.places(tensor.quantization.scale)
+    if len(scales) != 1:
+        return None, None
+    zero_points = schema.places(tensor.quantization.zeroPoint) or [0]
+    return float(scales[0]), int(zero_points[0])
+
+
+def _quantization(model) -> str | None:
     """How the weights are stored, told from the constants and from what the graph computes in."""
-    constants, activations, types = set(), set(), schema.TensorType
+    types = litert("schema_py_generated").TensorType
+    constants, activations = set(), set()
     for graph in model.subgraphs:
         for tensor in graph.tensors:
-            (constants if _is_constant(model, tensor) else activations).add(tensor.type)
+            (constants if schema.is_constant(model, tensor) else activations).add(tensor.type)
     if types.INT8 in constants:
-        return "int8" if types.INT8 in activations else "dynamic"
+        if types.INT8 in activations:
+            return "int8"
+        return "int16x8" if types.INT16 in activations else "dynamic"
     return "float16" if types.FLOAT16 in constants else None
-
-
-def _is_constant(model, tensor) -> bool:
-    buffer = model.buffers[tensor.buffer]
-    return buffer.offset > 1 or (buffer.data is not None and len(buffer.data) > 0)
-
-
-def _places(values) -> list:
-    return [] if values is None else list(values)
-
-
-def _names(enumeration) -> dict[int, str]:
-    return {number: name for name, number in vars(enumeration).items() if name.isupper()}
-
-
-def _text(value) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value or "")

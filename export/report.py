@@ -11,17 +11,39 @@ from dataclasses import dataclass
 class Tensor:
     """A named tensor; None in `shape` is a size that the caller decides.
 
-    `stored_shape` is what the file holds in such a place until then, where that differs.
+    `stored_shape` is what the file holds in such a place until then, where that differs. An integer
+    that stands for a real number is `scale` times its difference from `zero_point`.
     """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
     stored_shape: tuple[int, ...] | None = None
+    scale: float | None = None
+    zero_point: int | None = None
 
     def __str__(self) -> str:
         sizes = ", ".join("?" if size is None else str(size) for size in self.shape)
-        return f"{self.name} {self.dtype} ({sizes})"
+        quantized = ""
+        if self.scale is not None:
+            quantized = f" scale {self.scale:.6g}, zero point {self.zero_point}"
+        return f"{self.name} {self.dtype} ({sizes}){quantized}"
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """A signature: what it is called with and gives, by name."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {_list(self.inputs)} -> {_list(self.outputs)}"
+
+
+def _list(tensors: tuple[Tensor, ...]) -> str:
+    return ", ".join(map(str, tensors)) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -88,6 +110,8 @@ class Report:
         bytes: Size on disk.
         inputs, outputs: By name.
         signatures: Names of the entry points.
+        entry_points: Their inputs and outputs, of a file; `inputs` and `outputs` are those of the
+            first subgraph.
         variables: Tensors that keep their value from one call to the next.
         largest_difference, mean_difference: From the Keras model, absolute, each output divided by
             max(1, its largest absolute value); None if not compared. Inputs times 10 to a file with
@@ -100,6 +124,7 @@ class Report:
         accuracy: The task's metric before and after, on data that the caller gave.
         arena_bytes: Memory that TFLM's interpreter needs for it on a 64-bit machine; microcontrollers of
             32 bits need less.
+        metadata: Names of the metadata in a file.
     """
 
     path: str
@@ -128,6 +153,8 @@ class Report:
     runtimes: tuple[RuntimeResult, ...] = ()
     accuracy: Accuracy | None = None
     arena_bytes: int | None = None
+    entry_points: tuple[EntryPoint, ...] = ()
+    metadata: tuple[str, ...] = ()
 
     def to_json(self, indent: int | None = 2) -> str:
         """All figures as a JSON object."""
@@ -156,6 +183,7 @@ class Report:
 
     def _rows(self) -> list[tuple[str, str]]:
         ops = ", ".join(f"{name} {count}" for name, count in sorted(self.ops.items()))
+        several = self.entry_points if len(self.entry_points) > 1 else ()
         rows = [
             ("kind", self.kind.replace("_", " ")),
             ("target", self.target or ""),
@@ -168,8 +196,10 @@ class Report:
             ("block", f"{self.block} time steps a call" if self.block else ""),
             ("states", "\n".join(map(str, self.states))),
             ("variables", "\n".join(map(str, self.variables))),
+            ("signatures", "\n".join(map(str, several))),
             ("operations", ops),
             ("custom", ", ".join(self.custom_ops)),
+            ("metadata", ", ".join(self.metadata)),
             ("note", "\n".join(self.notes)),
         ]
         if self.largest_difference is not None:

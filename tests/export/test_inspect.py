@@ -71,6 +71,84 @@ def test_not_a_tflite_file(tmp_path, exported):
         export.inspect(tmp_path)
 
 
+def test_any_damage_is_a_value_error(tmp_path, exported):
+    """Whatever was cut off or changed: a report, or an error that says so."""
+    whole, path = exported[0].read_bytes(), tmp_path / "bad.tflite"
+    random = np.random.default_rng(0)
+    cut = [whole[:size] for size in random.integers(8, len(whole) - 16, 60)]
+    flipped = []
+    for place in [*range(64), *random.integers(64, len(whole), 200)]:
+        data = bytearray(whole)
+        data[place] ^= int(random.choice([1, 128, 255]))
+        flipped.append(bytes(data))
+    errors = []
+    for data in cut + flipped:
+        path.write_bytes(data)
+        try:
+            str(export.inspect(path))
+        except ValueError as error:
+            errors.append(str(error))
+        else:
+            assert data not in cut
+    assert len(errors) > len(cut) + 30
+    assert all("damaged or cut short" in error or "TFL3" in error for error in errors)
+
+
+def test_variables_and_entry_points(tmp_path):
+    """Of a file with resource variables and several signatures, as others make it."""
+    module = tf.Module()
+    module.total = tf.Variable(tf.zeros([2, 3]), name="total")
+
+    @tf.function(input_signature=[tf.TensorSpec([2, 3], name="x")])
+    def step(x):
+        return {"y": module.total.assign_add(x) * 2.0}
+
+    @tf.function(input_signature=[])
+    def reset():
+        return {"zero": module.total.assign(tf.zeros([2, 3]))}
+
+    tf.saved_model.save(module, tmp_path / "m", signatures={"step": step, "reset": reset})
+    path = tmp_path / "m.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "m")).convert())
+    report = export.inspect(path)
+    assert [(v.shape, v.dtype) for v in report.variables] == [((2, 3), "float32")]
+    assert report.variables[0].name.endswith("total")
+    assert {str(point) for point in report.entry_points} == {
+        "reset: nothing -> zero float32 (2, 3)",
+        "step: x float32 (2, 3) -> y float32 (2, 3)",
+    }
+    assert "step: x float32" in str(report)
+
+
+def test_states_and_integers(tmp_path):
+    """Inputs that take what an output of the same name gave; integers that stand for numbers."""
+
+    def step(x, state_h):
+        return {"y": tf.tanh(x), "state_h": tf.tanh(x + state_h)}
+
+    def samples():
+        for _ in range(4):
+            yield [tf.random.normal([1, 4]), tf.random.normal([1, 4])]
+
+    specs = [tf.TensorSpec([1, 4], name=name) for name in ("x", "state_h")]
+    module = tf.Module()
+    module.step = tf.function(step, input_signature=specs)
+    tf.saved_model.save(module, tmp_path / "m", signatures={"serving_default": module.step})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "m"))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ({"x": x, "state_h": h} for x, h in samples())
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    path = tmp_path / "m.tflite"
+    path.write_bytes(converter.convert())
+    report = export.inspect(path)
+    assert [state.name for state in report.states] == ["state_h"]
+    by_name = {tensor.name: tensor for tensor in report.outputs}
+    assert (by_name["y"].dtype, by_name["y"].zero_point) == ("int8", 0)
+    assert by_name["y"].scale == 1 / 128  # of tanh, by TFLite's specification
+    assert "scale 0.0078125, zero point 0" in str(report)
+
+
 def test_without_litert(exported, monkeypatch, tmp_path):
     for name in [name for name in sys.modules if name.startswith("ai_edge_litert")]:
         monkeypatch.delitem(sys.modules, name)
