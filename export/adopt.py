@@ -135,7 +135,7 @@ def _copy_graph(model, done: dict, pairs: list):
     return keras.models.clone_model(view_of(model), clone_function=copy)
 
 
-def view_of(model):
+def view_of(model, name: str | None = None):
     """A second functional model of the same graph.
 
     Cloning the model itself would also build its optimizer and losses anew, which fails where they
@@ -143,7 +143,7 @@ def view_of(model):
     """
     inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
-    return keras.Model(inputs, outputs, name=model.name)
+    return keras.Model(inputs, outputs, name=name or model.name)
 
 
 def copy_layer(layer, model, change: Callable[[Any], Any] | None = None):

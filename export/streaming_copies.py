@@ -1,5 +1,6 @@
 """Copies of a functional model for blocks of any length, looked at call by call while they are made."""
 
+from collections import Counter
 from typing import Any
 
 import keras
@@ -35,6 +36,7 @@ class Copies:
     def make(self, signature: Signature, sequences: tuple[bool, ...], length: int | None):
         """A copy for sequences of this length; it also takes others."""
         self._length_unknown = length is None
+        self._copied: Counter[int] = Counter()  # how often each model in the model is called
         self._known_calls = iter(list(self._sequence_of_call))
         inputs = [
             keras.Input(batch_shape=_with_length(t.shape, length, over_time), dtype=t.dtype, name=t.name)
@@ -60,8 +62,11 @@ class Copies:
         return {id(part) for layer in self._begun_anew.values() for part in all_layers(layer)}
 
     def _copy(self, model, inputs):
+        self._copied[id(model)] += 1
+        count = self._copied[id(model)]
+        name = model.name if count == 1 else f"{model.name}_call_{count}"
         copy = keras.models.clone_model(
-            view_of(model), inputs, clone_function=self._layer, call_function=self._call
+            view_of(model, name), inputs, clone_function=self._layer, call_function=self._call
         )
         copy.input_spec = None  # the model's own may fix the number of time steps
         return copy

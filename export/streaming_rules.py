@@ -170,7 +170,8 @@ def _normalization(call: Call) -> str | None:
 
 
 def _axis_of_operation(call: Call) -> str | None:
-    return _axis(call, vars(call.layer).get("axis", -1))
+    settings = vars(call.layer)
+    return _axis(call, settings["axis"]) if "axis" in settings else None
 
 
 def _axis(call: Call, axes) -> str | None:
