@@ -158,7 +158,9 @@ def check_roll_out(
         raise VerificationError(
             "The stream does not give the numbers of the Keras model on whole sequences. Received: "
             f"largest difference {check.largest:.3g} ({check.worst}), mean {mean:.3g}, allowed "
-            f"{tolerance:.3g}. A layer of your own that looks at several time steps cannot stream."
+            f"{tolerance:.3g}. A layer of your own that looks at several time steps cannot stream; "
+            "where rounding is amplified (layer normalisation over a few units), `tolerance` allows "
+            "more."
         )
     return check.largest, mean, tuple(check.checked)
 

@@ -152,8 +152,7 @@ class Stream:
         missing = set(self._inputs) - set(both) - set(self._constants)
         if unknown or missing:
             raise ValueError(
-                f"The model reads {sorted(self._inputs)}. Received: "
-                f"{sorted(both) or 'nothing'}"
+                f"The model reads {sorted(self._inputs)}. Received: {sorted(both) or 'nothing'}"
             )
         arrays = {n: _array(n, value, self._inputs[n]) for n, value in both.items()}
         for name, value in arrays.items():
@@ -170,7 +169,9 @@ class Stream:
         return given, arrays
 
     def _check_rows(self, given, constants) -> int:
-        rows = {name: len(value) for name, value in {**self._constants, **constants, **given}.items()}
+        rows = {
+            name: len(value) for name, value in {**self._constants, **constants, **given}.items()
+        }
         if len(set(rows.values())) > 1:
             raise ValueError(
                 f"All inputs must have the same number of rows. Received: {rows}; reset() begins with "

@@ -14,6 +14,9 @@ from keras_recurrent.keras_hooks import all_layers
 # A recurrent layer streams whatever engine it was trained with; the stream keeps the state.
 _PLAIN = {"stateful": False, "unroll": False, "use_cudnn": "auto", "engine": "auto"}
 
+# Of a recurrent layer's call, where they are given by place.
+_SECOND_ARGUMENTS = ("initial_state", "mask")
+
 
 class Copies:
     """Copies of a graph that share layers and weights and refuse what cannot stream.
@@ -29,7 +32,9 @@ class Copies:
         self.own_layers: list = []
         self._model = model
         self._layers: dict[int, tuple] = {}  # of the original: itself and its copy
-        self._sequence_of_call: list[int | None] = []  # the place of the first one among the tensors
+        self._sequence_of_call: list[
+            int | None
+        ] = []  # the place of the first one among the tensors
         self._streamed: dict[int, Any] = {}
         self._begun_anew: dict[int, Any] = {}
 
@@ -39,7 +44,9 @@ class Copies:
         self._copied: Counter[int] = Counter()  # how often each model in the model is called
         self._known_calls = iter(list(self._sequence_of_call))
         inputs = [
-            keras.Input(batch_shape=_with_length(t.shape, length, over_time), dtype=t.dtype, name=t.name)
+            keras.Input(
+                batch_shape=_with_length(t.shape, length, over_time), dtype=t.dtype, name=t.name
+            )
             for t, over_time in zip(signature.inputs, sequences, strict=True)
         ]
         return self._copy(self._model, signature.pack(inputs))
@@ -93,7 +100,8 @@ class Copies:
         if isinstance(layer, keras.Layer):
             kept[id(layer)] = layer
         if place is not None:
-            self._check(layer, tensors[place].shape, kwargs)
+            arguments = dict(zip(_SECOND_ARGUMENTS, args[1:], strict=False)) | kwargs
+            self._check(layer, tensors[place].shape, arguments)
         try:
             return layer(*args, **kwargs)
         except Exception as error:

@@ -47,7 +47,9 @@ class StreamingModel:
     def inputs(self, signature: Signature, batch: int | None, length: int | None) -> list[Tensor]:
         """The signature's inputs, sequences with this length."""
         return [
-            Tensor(t.name, (batch, length, *t.shape[2:]) if long else (batch, *t.shape[1:]), t.dtype)
+            Tensor(
+                t.name, (batch, length, *t.shape[2:]) if long else (batch, *t.shape[1:]), t.dtype
+            )
             for t, long in zip(signature.inputs, self.sequences, strict=True)
         ]
 

@@ -16,7 +16,9 @@ from keras_recurrent.export.streaming_layers import SUCCESSORS, CausalConv1D
 from keras_recurrent.keras_hooks import all_layers
 
 _layers = keras.layers
-_LINEAR_OVER_ALL = "Use keras.layers.Conv1D(padding='causal') or a recurrent layer for what came before."
+_LINEAR_OVER_ALL = (
+    "Use keras.layers.Conv1D(padding='causal') or a recurrent layer for what came before."
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Call:
         layer: The layer, or the operation of `keras.ops`.
         shape: That of its input, batch and time included.
         length: Time steps of a block at this place of the model; None if not known yet.
-        arguments: Its keyword arguments.
+        arguments: What else it is called with, by name.
     """
 
     layer: Any
@@ -56,37 +58,40 @@ def refusal(call: Call) -> str | None:
 
 def refusal_inside(layer) -> str | None:
     """The same for the layers that a layer of the user's own, or a subclassed model, holds."""
+    local = {id(part) for td in _time_distributed(layer) for part in all_layers(td)[1:]}
     for inner in all_layers(layer)[1:]:
-        if isinstance(inner, tuple(SUCCESSORS)):
-            reason = (
-                f"it is made by {type(layer).__name__} {layer.name!r}, where it cannot be replaced by "
-                "one that keeps a state. Call it in a functional or Sequential model."
-            )
-            if isinstance(inner, _layers.Conv1D) and _conv(Call(inner, (None,) * 3)) is None:
-                reason = reason if inner.kernel_size[0] > 1 else None
+        if id(inner) in local:
+            continue
+        if isinstance(inner, (*_RECURRENT, *_ATTENTION)):
+            reason = refusal(Call(inner, (None, None, None)))
             if reason is not None:
-                return f"{type(inner).__name__} {inner.name!r} cannot stream: {reason}"
-        elif isinstance(inner, (*_RECURRENT, *_ATTENTION)):
-            if (reason := refusal(Call(inner, (None,) * 3))) is not None:
                 return reason
+        elif isinstance(inner, tuple(SUCCESSORS)) and getattr(inner, "kernel_size", None) != (1,):
+            return (
+                f"{type(inner).__name__} {inner.name!r} cannot stream: it is made by "
+                f"{type(layer).__name__} {layer.name!r}, where it cannot be replaced by one that keeps "
+                "a state. Call it in a functional or Sequential model."
+            )
     return None
 
 
+def _time_distributed(layer) -> list:
+    return [part for part in all_layers(layer) if isinstance(part, _layers.TimeDistributed)]
+
+
 def _recurrent(call: Call) -> str | None:
-    for name in ("initial_state", "lengths"):
-        if call.arguments.get(name) is not None:
-            return {
-                "initial_state": "it gets `initial_state` from another layer or input, and would start "
-                "anew in every call. Leave it out: a stream's states are inputs of the exported file.",
-                "lengths": "`lengths` count from the start of the whole sequence. Leave them out: a "
-                "stream ends when no more frames come.",
-            }[name]
-    if type(call.layer).__module__.startswith("keras."):
+    if call.arguments.get("lengths") is not None:
+        return (
+            "`lengths` count from the start of the whole sequence. Leave them out: a stream ends when "
+            "no more frames come."
+        )
+    if not isinstance(call.layer, (kr.RNN, kr.Stack)):
         return "Keras runs it in a loop of its own. Use this package's layer or kr.RNN(cell)."
     for inner in all_layers(call.layer):
         if isinstance(inner, _layers.Bidirectional):
             return _bidirectional(call)
-        if isinstance(inner, _layers.RNN) and (reason := carry.refusal(inner)) is not None:
+        reason = carry.refusal(inner, call.arguments.get("initial_state"))
+        if isinstance(inner, (_layers.RNN, kr.Stack)) and reason is not None:
             return reason
     return None
 
@@ -151,7 +156,8 @@ def _aligned(call: Call, stride: int) -> str | None:
         return None
     return (
         f"it takes {stride} frames at a time, and a block has {call.length} at this place. Use a "
-        f"`block` that is {stride // math.gcd(stride, call.length)} times as long, or a multiple of that."
+        f"`block` that is {stride // math.gcd(stride, call.length)} times as long, or several times "
+        "that."
     )
 
 

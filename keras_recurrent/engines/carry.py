@@ -63,7 +63,7 @@ class Carry:
         """
         reason = refusal(layer, initial_state)
         if reason is not None:
-            raise ValueError(reason)
+            raise ValueError(f"{type(layer).__name__} {layer.name!r} cannot stream: {reason}")
         pairs = zip(_parts(zeros), tf.nest.flatten(zeros), strict=True)
         taken = [self._take(f"state_{layer.name}_{part}", zero) for part, zero in pairs]
         self._names[id(layer)] = [name for name, _ in taken]
@@ -94,17 +94,16 @@ class Carry:
 
 
 def refusal(layer, initial_state=None) -> str | None:
-    """Why a recurrent layer cannot stream, or None."""
+    """Why a recurrent layer cannot go on where the last call ended, and what to do; or None."""
     if getattr(layer, "go_backwards", False):
         return (
-            f"Layer {layer.name!r} runs from the last time step to the first (go_backwards=True), so "
-            "it cannot start before the sequence has ended. Train a model with layers that go forwards."
+            "with go_backwards=True it starts at the end of the sequence. Train the model with layers "
+            "that go forwards."
         )
     if initial_state is not None:
         return (
-            f"Layer {layer.name!r} gets its `initial_state` from another layer or input, so it would "
-            "start anew in every call. Leave `initial_state` out, and set the states of the stream "
-            "instead: all are inputs of the exported file."
+            "it gets `initial_state` from another layer or input, and would start anew in every call. "
+            "Leave it out: a stream's states are inputs of the exported file."
         )
     return None
 
