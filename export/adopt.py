@@ -4,6 +4,9 @@ Stock layers have no portable loop. A copy of the model is made in which they ar
 and all; the numbers stay those of the given model, in the one case too where the layers differ.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 import keras_recurrent as kr
@@ -74,21 +77,21 @@ def adopt(model):
     Raises:
         ValueError: Stock layers sit where they cannot be replaced, in a subclassed model or layer.
     """
-    if not _stock_parts(model):
+    if not stock_parts(model):
         return model
-    if not _is_graph(model):
-        raise _out_of_reach(model, model)
+    if not is_graph(model):
+        raise out_of_reach(model, model)
     pairs: list[tuple] = []
     copy = _copy_graph(model, {}, pairs)
     for original, successor in pairs:
         successor.set_weights(original.get_weights())
     for layer in copy.layers:
-        if _stock_parts(layer):
-            raise _out_of_reach(model, layer)
+        if stock_parts(layer):
+            raise out_of_reach(model, layer)
     return copy
 
 
-def _stock_parts(layer) -> list:
+def stock_parts(layer) -> list:
     """The layers and cells to be replaced in a layer or model, itself included."""
     parts = all_layers(layer)
     staying = {id(inner) for part in parts if _stays(part) for inner in all_layers(part)}
@@ -110,7 +113,7 @@ def _known_cell(cell) -> bool:
     return isinstance(cell, kr.Cell) or type(cell) in _SUCCESSORS
 
 
-def _is_graph(model) -> bool:
+def is_graph(model) -> bool:
     """Whether Keras knows a model's layers and their order: Sequential and functional models."""
     is_model = isinstance(model, keras.Model) and bool(getattr(model, "inputs", None))
     return is_model and type(model).call.__module__.split(".")[0] == "keras"
@@ -121,36 +124,50 @@ def _copy_graph(model, done: dict, pairs: list):
 
     def copy(layer):
         if id(layer) not in done:
-            if _is_graph(layer):
+            if is_graph(layer):
                 done[id(layer)] = _copy_graph(layer, done, pairs)
             else:
-                done[id(layer)] = _copy_layer(layer, model)
+                done[id(layer)] = copy_layer(layer, model)
                 if isinstance(layer, keras.Layer):
                     pairs.append((layer, done[id(layer)]))
         return done[id(layer)]
 
-    # A second view of the same graph: cloning the model itself would also build its optimizer and
-    # losses anew, which fails where they are the user's own.
+    return keras.models.clone_model(view_of(model), clone_function=copy)
+
+
+def view_of(model, name: str | None = None):
+    """A second functional model of the same graph.
+
+    Cloning the model itself would also build its optimizer and losses anew, which fails where they
+    are the user's own.
+    """
     inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
     outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
-    view = keras.Model(inputs, outputs, name=model.name)
-    return keras.models.clone_model(view, clone_function=copy)
+    return keras.Model(inputs, outputs, name=name or model.name)
 
 
-def _copy_layer(layer, model):
+def copy_layer(layer, model, change: Callable[[Any], Any] | None = None):
+    """A layer or operation made anew, stock recurrent ones in it replaced.
+
+    Args:
+        layer: What is copied, without its weights.
+        model: Where it comes from, for errors.
+        change: What to make of the settings of layers that hold recurrent ones.
+    """
     try:
-        return _from_config(layer)
+        return _from_config(layer, change)
     except Exception as error:  # a class of the user's: its constructor may raise anything
-        if isinstance(layer, keras.Layer) and _stock_parts(layer):
-            raise _out_of_reach(model, layer) from error
+        if isinstance(layer, keras.Layer) and stock_parts(layer):
+            raise out_of_reach(model, layer) from error
         raise ValueError(
-            f"A model with stock recurrent layers is copied for its export, but {type(layer).__name__} "
-            f"{layer.name!r} cannot be made anew from its get_config(). Complete that, or build the "
-            "model with this package's layers, which are exported without a copy."
+            "A model with stock recurrent layers, or one that is to stream, is copied for its export, "
+            f"but {type(layer).__name__} {layer.name!r} cannot be made anew from its get_config(). "
+            "Complete that. A model of this package's layers is exported without a copy if "
+            "streaming=False."
         ) from error
 
 
-def _from_config(layer):
+def _from_config(layer, change):
     if isinstance(layer, keras.layers.Lambda):  # its config loses what the function refers to
         return keras.layers.Lambda(
             layer.function,
@@ -160,7 +177,8 @@ def _from_config(layer):
             name=layer.name,
             dtype=layer.dtype_policy,
         )
-    if not isinstance(layer, keras.Layer) or not _stock_parts(layer):
+    plain = not isinstance(layer, keras.Layer) or not stock_parts(layer)
+    if plain and (change is None or not _holds_recurrent(layer)):
         settings = layer.get_config()
         copy = type(layer).from_config(settings)
         # A vocabulary learnt with adapt() is neither a setting nor a weight.
@@ -168,9 +186,16 @@ def _from_config(layer):
             copy.set_vocabulary(layer.get_vocabulary())
         return copy
     config = _replace(keras.saving.serialize_keras_object(layer))
+    config = config if change is None else change(config)
     own = {type(inner).__name__: type(inner) for inner in all_layers(layer)}
     own = {name: cls for name, cls in own.items() if not cls.__module__.startswith("keras.")}
     return keras.saving.deserialize_keras_object(config, custom_objects=own, safe_mode=False)
+
+
+def _holds_recurrent(layer) -> bool:
+    return isinstance(layer, keras.Layer) and any(
+        isinstance(part, keras.layers.RNN) for part in all_layers(layer)
+    )
 
 
 def _replace(config):
@@ -202,9 +227,9 @@ def _is_known(cell: dict) -> bool:
     return isinstance(registered, type) and issubclass(registered, kr.Cell)
 
 
-def _out_of_reach(model, layer) -> ValueError:
+def out_of_reach(model, layer) -> ValueError:
     kinds = (keras.layers.RNN, keras.layers.Bidirectional)
-    stock = [part.name for part in _stock_parts(layer) if isinstance(part, kinds)]
+    stock = [part.name for part in stock_parts(layer) if isinstance(part, kinds)]
     return ValueError(
         f"{type(layer).__name__} {layer.name!r} builds stock Keras layers itself, where they cannot "
         "be replaced. Use this package's layer of the same name in its code (kr.LSTM for "

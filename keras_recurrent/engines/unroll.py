@@ -22,7 +22,9 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
     valid = None if mask is None else tf.unstack(column(mask))
     output = no_output(cell, length_of(z, 1))
     outputs = []
-    for t, z_t in enumerate(tf.unstack(z)):
+    # A reshape is cheaper than a cut, and runs where an exported graph's products do.
+    steps = [tf.squeeze(z, 0)] if z.shape[0] == 1 else tf.unstack(z)
+    for t, z_t in enumerate(steps):
         noise_t = None if noise is None else noise.at(operator.itemgetter(t))
         new_output, new_states = advance(cell, z_t, states, weights, noise_t)
         if valid is not None:

@@ -9,6 +9,7 @@ from keras_recurrent.cells import StackedCells, cudnn_rules, fused_rules
 from keras_recurrent.cells.contract import Cell
 from keras_recurrent.cells.stacked import follows_contract
 from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn, xla_refusal
+from keras_recurrent.engines.carry import carry_of
 from keras_recurrent.engines.lowering import active_form, note_choice
 from keras_recurrent.engines.result import no_output
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
@@ -200,6 +201,10 @@ class RNN(CallArguments, keras.layers.RNN):
 
     def begin(self, sequences, initial_state):
         """The sequences and the first states of a call, checked; for `layers.together`."""
+        if (carry := carry_of(self)) is not None:
+            zeros = self.get_initial_state(tf.shape(sequences)[0])
+            zeros = state.as_cell_state(self.cell, zeros)
+            return sequences, carry.begin(self, zeros, initial_state)
         if self.stateful:
             sequences = state.check_batch(self.states, sequences, self.name)
         if initial_state is None:
@@ -212,7 +217,11 @@ class RNN(CallArguments, keras.layers.RNN):
 
     def finish(self, last_output, outputs, states, valid):
         """What a call returns, its states kept if the layer is stateful; for `layers.together`."""
-        if self.stateful:
+        if (carry := carry_of(self)) is not None:
+            carry.finish(self, states)
+            if valid is not None and not self.zero_output_for_mask:
+                last_output, outputs = carry.hold_outputs(self, last_output, outputs, valid)
+        elif self.stateful:
             state.assign(self.states, states)
         output = outputs if self.return_sequences else last_output
         if output is not None:  # inside a stack that runs as one it may be left out

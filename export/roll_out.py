@@ -1,0 +1,299 @@
+"""Streams run block by block: to record what a step reads, and to hold it against whole sequences."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_recurrent.export import sample, saved_model
+from keras_recurrent.export.report import Tensor
+from keras_recurrent.export.signature import Signature, name_outputs
+from keras_recurrent.export.streaming import Step
+from keras_recurrent.export.streaming_model import StreamingModel
+from keras_recurrent.export.verification import VerificationError
+from keras_recurrent.keras_hooks import all_layers
+
+LONGEST = 40  # time steps of the longest made-up sequence: errors that grow over time show
+TOLERANCE = 1e-6
+_CALLS = 2000  # of a step on the caller's data, at most
+_ROWS = 2  # of a batch, where the step takes any number
+
+Run = Callable[[dict], dict]
+
+
+def roll_out(
+    folder: Path, streaming: StreamingModel, signature: Signature, data
+) -> list[dict[str, np.ndarray]]:
+    """What each call of a step reads when sequences stream through it, states included.
+
+    Args:
+        folder: The SavedModel that `trace_step` wrote.
+        streaming: What it was written from.
+        signature: That of the original model.
+        data: Whole sequences, as the model takes them. Frames behind the last full block are left
+            out; where the step has a fixed batch size, the last batch is filled up with first rows.
+
+    Returns:
+        One dictionary of arrays by input name for every call, in order.
+    """
+    loaded, function = saved_model.load(folder)
+    specs = function.structured_input_signature[1]
+    calls: list[dict] = []
+
+    def run(inputs):
+        calls.append(inputs)
+        outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    names = [t.name for t in signature.inputs]
+    states = [
+        Tensor(name, tuple(spec.shape), spec.dtype.name)
+        for name, spec in specs.items()
+        if name not in names
+    ]
+    for part in batches(streaming, signature, data, specs[names[0]].shape[0]):
+        for _ in blocks(run, streaming, part, states):
+            pass
+    del loaded  # it held the variables until here
+    return calls
+
+
+def batches(
+    streaming: StreamingModel, signature: Signature, data, size: int | None
+) -> Iterator[list[np.ndarray]]:
+    """The caller's sequences in batches of `size` rows, in the signature's order; checked."""
+    inputs = streaming.inputs(signature, None, None)
+    arrays = []
+    for tensor, value in zip(inputs, signature.flatten(data), strict=True):
+        array = np.asarray(value).astype(tf.as_dtype(tensor.dtype).as_numpy_dtype)
+        fits = array.ndim == len(tensor.shape) and all(
+            wanted in (None, got) for wanted, got in zip(tensor.shape, array.shape, strict=True)
+        )
+        if not fits or not array.size:
+            raise ValueError(
+                f"The data do not fit the model's input {tensor}. Received: shape {array.shape}"
+            )
+        arrays.append(array)
+    lengths = {a.shape[1] for a, long in zip(arrays, streaming.sequences, strict=True) if long}
+    rows = {len(a) for a in arrays}
+    if len(lengths) > 1 or len(rows) > 1 or min(lengths) < streaming.block:
+        raise ValueError(
+            "All sequences of a batch must have the same number of rows and of time steps, at least "
+            f"the {streaming.block} of a block. Received: shapes {[a.shape for a in arrays]}"
+        )
+    (count,) = rows
+    size = count if size is None else size
+    for start in range(0, count, size):
+        yield [a[np.arange(start, start + size) % count] for a in arrays]
+
+
+def blocks(
+    run: Run, streaming: StreamingModel, inputs: list, states: Sequence[Tensor]
+) -> Iterator[dict]:
+    """Stream a batch from zero states: the outputs of every call, new states included."""
+    named = list(zip(streaming.names, inputs, streaming.sequences, strict=True))
+    steps = min(array.shape[1] for _, array, long in named if long)
+    kept = zeros_of(states, len(inputs[0]))
+    for start in range(0, steps - streaming.block + 1, streaming.block):
+        cut = slice(start, start + streaming.block)
+        outputs = run({name: a[:, cut] if long else a for name, a, long in named} | kept)
+        kept = {t.name: outputs[t.name] for t in states}
+        yield outputs
+
+
+def zeros_of(states: Sequence[Tensor], rows: int) -> dict[str, np.ndarray]:
+    return {
+        t.name: np.zeros((rows, *t.shape[1:]), tf.as_dtype(t.dtype).as_numpy_dtype) for t in states
+    }
+
+
+def check_roll_out(
+    model,
+    streaming: StreamingModel,
+    signature: Signature,
+    runner: Run,
+    states: Sequence[Tensor],
+    data=None,
+    tolerance: float | None = None,
+) -> tuple[float, float, tuple[str, ...]]:
+    """Hold a stream, block by block, against the Keras model on whole sequences.
+
+    Sequences of one block, of several and of about 40 steps from zero states, then once more after a
+    reset; inputs ten times as large; one call from random states.
+
+    Args:
+        model: The original model.
+        streaming: What `check_streamable` gave for it.
+        signature: That of the original model.
+        runner: Runs one call of the exported step: arrays by name to arrays by name.
+        states: What `trace_step` gave; their first axis says how many rows a call takes.
+        data: Sequences to use beside made-up ones.
+        tolerance: Largest difference allowed, relative to max(1, largest output); default 1e-6.
+
+    Returns:
+        The largest and the mean difference, and what was compared.
+
+    Raises:
+        VerificationError: It differs, or gives NaN where the model does not.
+    """
+    rows = states[0].shape[0]
+    check = _Check(model, streaming, signature, runner, states)
+    lengths = check.lengths()
+    drawn = [check.draw(rows or _ROWS, length) for length in lengths]
+    for inputs, length in zip(drawn, lengths, strict=True):
+        check.whole(inputs, f"{length} steps")
+    check.whole(drawn[0], f"{lengths[0]} steps after a reset")
+    if any(a.dtype.kind == "f" for a in drawn[-1]):
+        check.whole([_ten_times(a) for a in drawn[-1]], f"{lengths[-1]} steps, ten times as large")
+    if data is not None:
+        check.given(batches(streaming, signature, data, rows))
+    check.random_states(drawn[0], rows)
+    check.copy()
+    mean = check.total / max(check.count, 1)
+    tolerance = TOLERANCE if tolerance is None else tolerance
+    if not check.largest <= tolerance:
+        raise VerificationError(
+            "The stream does not give the numbers of the Keras model on whole sequences. Received: "
+            f"largest difference {check.largest:.3g} ({check.worst}), mean {mean:.3g}, allowed "
+            f"{tolerance:.3g}. A layer of your own that looks at several time steps cannot stream; "
+            "where rounding is amplified (layer normalisation over a few units), `tolerance` allows "
+            "more."
+        )
+    return check.largest, mean, tuple(check.checked)
+
+
+def _ten_times(array):
+    return 10 * array if array.dtype.kind == "f" else array
+
+
+class _Check:
+    """Comparisons, and the differences found so far."""
+
+    def __init__(self, model, streaming, signature, runner, states):
+        self.largest, self.total, self.count, self.worst = 0.0, 0.0, 0, ""
+        self.checked: list[str] = []
+        self._model, self._streaming, self._signature = model, streaming, signature
+        self._run, self._states = runner, states
+        # Those that keep a state of their own, or insist on a GPU: their copy in the stream does not.
+        self._bound = any(
+            getattr(la, "stateful", False) or getattr(la, "engine", None) == "cudnn"
+            for la in all_layers(model)
+        )
+        self._fixed = next(
+            t.shape[1]
+            for t, long in zip(signature.inputs, streaming.sequences, strict=True)
+            if long
+        )
+        if not signature.declared:
+            self._fixed = None
+
+    def lengths(self) -> list[int]:
+        block = self._streaming.block
+        return sorted({block, 3 * block, max(LONGEST // block, 1) * block})
+
+    def draw(self, batch: int, length: int) -> list[np.ndarray]:
+        inputs = self._streaming.inputs(self._signature, batch, length)
+        return sample.draw(
+            replace(self._signature, inputs=tuple(inputs)), self._model, batch, length
+        )
+
+    def whole(self, inputs, what: str) -> None:
+        """All blocks of a batch against the whole sequence; an output for the last step, the last."""
+        steps = self._streaming.block * (self._steps(inputs) // self._streaming.block)
+        cut = [
+            a[:, :steps] if long else a
+            for a, long in zip(inputs, self._streaming.sequences, strict=True)
+        ]
+        expected = self._reference(cut, steps)
+        received = list(blocks(self._run, self._streaming, inputs, self._states))
+        for name, values in expected.items():
+            parts = [outputs.get(name) for outputs in received]
+            self._compare(_joined(parts, np.shape(values)), values, f"{name}, {what}")
+        self.checked.append(what)
+
+    def given(self, all_batches) -> None:
+        calls = 0
+        for place, inputs in enumerate(all_batches):
+            calls += self._steps(inputs) // self._streaming.block
+            if place and calls > _CALLS:
+                return
+            self.whole(inputs, f"{self._steps(inputs)} steps of the data, batch {place + 1}")
+
+    def random_states(self, inputs, rows: int | None) -> None:
+        """One call from other states than zeros against the Keras layers, each in a loop."""
+        rng = np.random.default_rng(1)
+        given = {
+            name: rng.uniform(-1, 1, zero.shape).astype(zero.dtype)
+            for name, zero in zeros_of(self._states, rows or _ROWS).items()
+        }
+        named = dict(zip(self._streaming.names, inputs, strict=True))
+        received = self._run({**named, **given})
+        step = Step(self._streaming, self._signature, rows)
+        outputs, carry = step.run(
+            [tf.constant(a) for a in inputs],
+            {name: tf.constant(value) for name, value in given.items()},
+            "saved_model",
+        )
+        for name, values in {**outputs, **carry.new}.items():
+            values = keras.ops.convert_to_numpy(values)
+            self._compare(received.get(name), values, f"{name}, from random states")
+        self.checked.append("random states")
+
+    def copy(self) -> None:
+        """Where the model takes one length only, its copy serves as the truth for all others."""
+        if self._fixed is None or self._bound:
+            return
+        inputs = self.draw(_ROWS, self._fixed)
+        received = self._call(self._streaming.model, inputs)
+        for name, values in self._call(self._model, inputs).items():
+            self._compare(received[name], values, f"{name}, {self._fixed} steps at once")
+        self.checked.append(f"{self._fixed} steps at once")
+
+    def _steps(self, inputs) -> int:
+        pairs = zip(inputs, self._streaming.sequences, strict=True)
+        return next(a.shape[1] for a, long in pairs if long)
+
+    def _reference(self, inputs, steps: int) -> dict[str, np.ndarray]:
+        fits = self._fixed in (None, steps) and not self._bound
+        return self._call(self._model if fits else self._streaming.model, inputs)
+
+    def _call(self, model, inputs) -> dict[str, np.ndarray]:
+        packed = self._signature.pack([tf.constant(a) for a in inputs])
+        outputs = name_outputs(model(packed, training=False))
+        return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+
+    def _compare(self, received, expected, what: str) -> None:
+        found = _difference(received, expected, what)
+        if not found.size:
+            return
+        if found.max() > self.largest:
+            self.largest, self.worst = float(found.max()), what
+        self.total, self.count = self.total + float(found.sum()), self.count + found.size
+
+
+def _joined(parts: list, shape: tuple):
+    """The outputs of all blocks if they have the shape of a sequence's, else those of the last."""
+    if parts[0] is not None and np.ndim(parts[0]) > 1:
+        joined = np.concatenate(parts, 1)
+        if joined.shape == shape:
+            return joined
+    return parts[-1]
+
+
+def _difference(received, expected, what: str) -> np.ndarray:
+    """Absolute differences by max(1, largest absolute value); none where both are NaN, or both inf."""
+    if np.shape(received) != np.shape(expected):
+        shape = "none" if received is None else f"shape {np.shape(received)}"
+        raise VerificationError(
+            f"The step must give an output of shape {np.shape(expected)} ({what}). Received: {shape}"
+        )
+    received, expected = (np.asarray(v).astype(np.float64) for v in (received, expected))
+    with np.errstate(invalid="ignore"):
+        same = (received == expected) | (np.isnan(received) & np.isnan(expected))
+        found = np.where(same, 0.0, np.abs(received - expected))
+    if np.isnan(found).any():
+        raise VerificationError(f"NaN in one of the stream and the Keras model alone: {what}")
+    return found / max(1.0, np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
