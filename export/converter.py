@@ -14,23 +14,47 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+
+from keras_recurrent.export import integer_file
 
 TIME_LIMIT = 300.0  # seconds for one conversion; the slowest sensible ones take about a minute
 _SCRIPT = Path(__file__).with_name("worker.py")
 
 
-def convert(saved_model: Path, output: Path, quantize: str | None) -> None:
+def convert(
+    saved_model: Path,
+    output: Path,
+    quantize: str | None,
+    samples: Sequence[dict[str, np.ndarray]] | None = None,
+) -> None:
     """Convert a SavedModel's `serving_default` into the file `output`.
+
+    `samples`, inputs by name, calibrate the integers of "int8" and "int16x8"; see `quantization`.
 
     Raises:
         RuntimeError: The converter refused the model, crashed or took longer than `TIME_LIMIT`.
     """
     task = {"saved_model": str(saved_model), "output": str(output), "quantize": quantize}
-    with _lock:
+    with tempfile.TemporaryDirectory(prefix="keras_recurrent-") as folder, _lock:
+        task["samples"] = _write(samples, Path(folder))
         error = _running_worker().run(task)
     if error is not None:
         raise RuntimeError(_explain(error))
+    if samples is not None:
+        integer_file.mend(output)
+
+
+def _write(samples: Sequence[dict[str, np.ndarray]] | None, folder: Path) -> str | None:
+    if samples is None:
+        return None
+    path = folder / "samples.npz"
+    arrays = {f"{n}/{name}": value for n, row in enumerate(samples) for name, value in row.items()}
+    np.savez(path, **arrays)
+    return str(path)
 
 
 class Worker:
@@ -125,6 +149,13 @@ def _end_worker() -> None:
 
 def _explain(error: str) -> str:
     """The converter's message, which runs over pages, or the operations it has no kernels for."""
+    without_integers = sorted(set(re.findall(r"not yet supported for op: '(\w+)'", error)))
+    if without_integers:
+        return (
+            "The TFLite converter has no 16-bit integer form of "
+            f"{', '.join(without_integers)}. Use quantize='int8', or replace what needs it in the "
+            "model: the activation softsign needs DIV, a fused LSTM is 8-bit only."
+        )
     missing = set()
     for names in re.findall(r"(?:TF Select|Custom) ops: ([\w, ]+)", error):
         missing.update(name.strip() for name in names.split(","))
