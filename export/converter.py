@@ -153,8 +153,13 @@ def _explain(error: str) -> str:
     if without_integers:
         return (
             "The TFLite converter has no 16-bit integer form of "
-            f"{', '.join(without_integers)}. Use quantize='int8', or replace what needs it in the "
-            "model: the activation softsign needs DIV, a fused LSTM is 8-bit only."
+            f"{', '.join(without_integers)}. Use quantize='int8', or do without what needs it: masks "
+            "need NOT_EQUAL, REDUCE_ANY and SELECT_V2, softsign needs DIV, LayerNormalization NEG."
+        )
+    if "Empty min/max for tensor serving_default" in error:
+        return (
+            "The TFLite converter cannot make 16-bit integers of a model that reads whole numbers "
+            "(an Embedding). Use quantize='int8'."
         )
     missing = set()
     for names in re.findall(r"(?:TF Select|Custom) ops: ([\w, ]+)", error):

@@ -109,7 +109,9 @@ def _elements(elements, signature: Signature) -> Iterator[list[np.ndarray]]:
         if isinstance(element, tuple) and element:
             element = element[0]
         arrays = [_array(value) for value in _flat(element, signature, place)]
-        ranks = [array.ndim - len(t.shape) for t, array in zip(signature.inputs, arrays, strict=True)]
+        ranks = [
+            array.ndim - len(t.shape) for t, array in zip(signature.inputs, arrays, strict=True)
+        ]
         if all(rank == -1 for rank in ranks):
             yield _checked(arrays, signature, place)
         elif any(ranks) or len({len(array) for array in arrays}) > 1:
