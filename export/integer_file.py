@@ -1,0 +1,130 @@
+"""Integer `.tflite` files: what the converter leaves wrong in them, and what it left in floats.
+
+Four repairs, each of a fault that was met with TensorFlow 2.21:
+
+* A tensor that is zero in all samples (the first state of an unrolled loop) gets the 16-bit scale 0 or
+  next to it, on which the kernels of ADD and SUB end the process.
+* Layers with the same bias (new ones all have) share one constant, in 16-bit files at the scale of the
+  first, so that the others compute with another bias.
+* A SPLIT with a part that nobody reads stays in floats, between a DEQUANTIZE and a QUANTIZE.
+* Tensors of an unrolled loop carry the names of all its steps: two thirds of a file of 200 steps.
+"""
+
+from collections import Counter
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from keras_recurrent.export import flatbuffer
+
+BORDER = ("QUANTIZE", "DEQUANTIZE")
+_SMALLEST_SCALE = 1e-9  # of 16-bit tensors: they then reach no further than 3e-5
+_UNIT_SCALE = np.float32(2**-15)
+
+
+def mend(path: Path) -> None:
+    """Rewrite a file that the converter has just written, its faults repaired."""
+    schema = flatbuffer.litert("schema_py_generated")
+    model = flatbuffer.parse(path)
+    for graph in model.subgraphs:
+        _give_scales_to_zeros(graph, schema)
+        _part_biases(model, graph, schema)
+        _split_in_integers(model, graph, schema)
+        for tensor in graph.tensors:
+            tensor.name = (tensor.name or b"").split(b";")[0]
+    _write(model, path)
+
+
+def float_operations(path: Path) -> dict[str, int]:
+    """How often each operation computes in floats, but for the borders of the integer part."""
+    schema = flatbuffer.litert("schema_py_generated")
+    model = flatbuffer.parse(path)
+    counts: Counter[str] = Counter()
+    for graph in model.subgraphs:
+        for operator in graph.operators or ():
+            name = _name(model, operator, schema)
+            places = [p for p in (*operator.inputs, *operator.outputs) if p >= 0]
+            types = {graph.tensors[place].type for place in places}
+            if name not in BORDER and schema.TensorType.FLOAT32 in types:
+                counts[name] += 1
+    return dict(counts)
+
+
+def _give_scales_to_zeros(graph, schema) -> None:
+    for tensor in graph.tensors:
+        if tensor.type == schema.TensorType.INT16 and _scales(tensor) is not None:
+            scales = _scales(tensor)
+            tensor.quantization.scale = np.where(scales < _SMALLEST_SCALE, _UNIT_SCALE, scales)
+
+
+def _part_biases(model, graph, schema) -> None:
+    """A bias counts in units of input scale times kernel scale: others are written anew."""
+    for operator in graph.operators or ():
+        if _name(model, operator, schema) != "FULLY_CONNECTED":
+            continue
+        values, kernel, bias = [*operator.inputs, -1][:3]
+        if bias < 0 or graph.tensors[bias].type != schema.TensorType.INT64:
+            continue
+        unit = _scales(graph.tensors[values]) * _scales(graph.tensors[kernel])
+        scales = _scales(graph.tensors[bias])
+        if np.allclose(scales, unit, rtol=1e-3, atol=0):
+            continue
+        own = deepcopy(graph.tensors[bias])
+        stored = bytes(np.asarray(model.buffers[own.buffer].data, np.uint8))
+        numbers = np.round(np.frombuffer(stored, np.int64) * (scales / unit)).astype(np.int64)
+        buffer = deepcopy(model.buffers[own.buffer])
+        buffer.data = np.frombuffer(numbers.tobytes(), np.uint8)
+        model.buffers.append(buffer)
+        own.buffer = len(model.buffers) - 1
+        own.quantization.scale = np.broadcast_to(unit, scales.shape).astype(np.float32)
+        graph.tensors.append(own)
+        operator.inputs = np.array([values, kernel, len(graph.tensors) - 1], np.int32)
+
+
+def _split_in_integers(model, graph, schema) -> None:
+    """Parts keep the scale of the whole; the QUANTIZE after each then changes it, in integers."""
+    made_by = {place: op for op in graph.operators or () for place in op.outputs}
+    for operator in list(graph.operators or ()):
+        if _name(model, operator, schema) != "SPLIT":
+            continue
+        source = made_by.get(operator.inputs[1])
+        if source is None or _name(model, source, schema) != "DEQUANTIZE":
+            continue
+        parts = {int(place) for place in operator.outputs}
+        readers = [op for op in graph.operators if not parts.isdisjoint(map(int, op.inputs))]
+        integers = all(_name(model, op, schema) == "QUANTIZE" for op in readers)
+        if not integers or not parts.isdisjoint(map(int, graph.outputs)):
+            continue
+        whole = graph.tensors[source.inputs[0]]
+        operator.inputs = np.array([operator.inputs[0], source.inputs[0]], np.int32)
+        for place in operator.outputs:
+            graph.tensors[place].type = whole.type
+            graph.tensors[place].quantization = deepcopy(whole.quantization)
+        read = {place for op in graph.operators for place in op.inputs} | set(graph.outputs)
+        if not read & set(source.outputs):
+            graph.operators.remove(source)
+
+
+def _scales(tensor) -> np.ndarray | None:
+    scale = tensor.quantization.scale if tensor.quantization is not None else None
+    return None if scale is None or not len(scale) else np.asarray(scale, np.float32)
+
+
+def _name(model, operator, schema) -> str:
+    code = model.operatorCodes[operator.opcodeIndex]
+    return _names(schema)[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+@cache
+def _names(schema) -> dict[int, str]:
+    return {number: name for name, number in vars(schema.BuiltinOperator).items()}
+
+
+def _write(model, path: Path) -> None:
+    import flatbuffers  # comes with ai-edge-litert
+
+    builder = flatbuffers.Builder(path.stat().st_size)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(builder.Output())

@@ -1,0 +1,121 @@
+"""Quantisation: which (target, form) can have it, what it may differ by, and what calibrates it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_recurrent.cells.contract import Cell
+from keras_recurrent.export.integer_file import float_operations
+from keras_recurrent.export.representative import LIMIT, representative_samples
+from keras_recurrent.keras_hooks import all_layers
+
+__all__ = [
+    "INTEGER",
+    "LIMIT",
+    "TOLERANCES",
+    "check_integers",
+    "notes",
+    "refusal",
+    "representative_samples",
+    "samples_to_verify",
+]
+
+INTEGER = ("int8", "int16x8")
+WEIGHTS_ONLY = ("float16", "dynamic")
+
+# Largest differences on the samples that calibrated them, relative to max(1, largest output): 14 random
+# stacks of two layers (LSTM, GRU, SimpleRNN; 16 to 64 units, 12 to 50 steps, weights as drawn).
+TOLERANCES = {"int8": 0.15, "int16x8": 0.06}
+
+# Why (form, quantisation) cannot be, and what can.
+_FORMS = {
+    ("loop", "int8"): "the converter crashes on a loop in integers, or gives wrong numbers",
+    ("loop", "int16x8"): "the converter crashes on a loop in integers",
+    ("fused", "int16x8"): "the converter has no fused LSTM in 16-bit integers",
+}
+_INSTEAD = {
+    "loop": "Use form='unroll' (a known number of time steps) or streaming=True",
+    "fused": "Use quantize='int8', or form='unroll' or streaming=True",
+}
+
+
+def refusal(target: str, form: str, quantize: str | None, model=None) -> str | None:
+    """Why an export must not be made, with the nearest thing that works; None if it may be.
+
+    Args:
+        target: "mobile", "web" or "micro".
+        form: "loop", "fused", "unroll" or "step".
+        quantize: As in `to_tflite`.
+        model: The Keras model, for what depends on its cells.
+    """
+    if quantize is None:
+        return None
+    if target == "micro" and quantize in WEIGHTS_ONLY:
+        return (
+            f"TFLM has no kernels for {quantize} weights beside float activations: it refuses such a "
+            "file or gives NaN. Use quantize='int8' or 'int16x8', or None."
+        )
+    if (form, quantize) in _FORMS:
+        return f"{_FORMS[form, quantize].capitalize()}. {_INSTEAD[form]}."
+    if form == "fused" and quantize == "int8" and target != "micro":
+        return (
+            "The Interpreter computes stacked fused LSTMs in 8-bit integers wrongly where their input "
+            "widths differ, and slowly everywhere. Use form='unroll', streaming=True, "
+            "quantize='dynamic', or target='micro', whose runtime computes them rightly."
+        )
+    if quantize in INTEGER and model is not None:
+        normalizing = normalizing_cells(model)
+        if normalizing:
+            return (
+                "Cells with layer normalisation do not survive integers: 8 bits are too few for the "
+                "variances, and TFLite has no 16-bit kernel for them. Use quantize='dynamic' or 'float16' "
+                f"(target 'mobile' or 'web') or None. Received: normalisation in {normalizing}"
+            )
+    return None
+
+
+def notes(target: str, form: str, quantize: str | None) -> tuple[str, ...]:
+    """What a user of a quantised file must know."""
+    if quantize not in INTEGER:
+        return ()
+    lines = [
+        "Integers: values beyond those in representative_data are cut off, which can cost ten times "
+        "the difference shown. Inputs and outputs are float32."
+    ]
+    if form == "fused":
+        lines.append("8-bit integers save memory on a microcontroller; on x86 they are slower.")
+    return tuple(lines)
+
+
+def check_integers(path: Path, target: str) -> tuple[str, ...]:
+    """Whether a file computes in integers throughout; notes about what does not.
+
+    Raises:
+        ValueError: The target is "micro" and an operation computes in floats.
+    """
+    floats = float_operations(path)
+    if not floats:
+        return ()
+    named = ", ".join(f"{name} ({count})" for name, count in sorted(floats.items()))
+    if target == "micro":
+        raise ValueError(
+            f"The converter left operations in floats: {named}. A microcontroller's build may lack "
+            "them. Try the other of quantize='int8' and 'int16x8', or replace what needs them in the "
+            "model."
+        )
+    return (f"These operations compute in floats, the rest in integers: {named}.",)
+
+
+def samples_to_verify(samples: list[dict[str, np.ndarray]], count: int = 10) -> list[dict]:
+    """Some of the samples, evenly spread: made-up data lie beyond the calibrated ranges."""
+    places = np.unique(np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int))
+    return [samples[place] for place in places]
+
+
+def normalizing_cells(model) -> list[str]:
+    """Names of the cells that normalise their gates at every step."""
+    return [
+        layer.name
+        for layer in all_layers(model)
+        if isinstance(layer, Cell) and getattr(layer, "normalization", None) == "layer"
+    ]
