@@ -1,0 +1,1 @@
+"""The runtimes that exported files are made for, behind one interface."""
