@@ -4,7 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from keras_recurrent.export import converter, files, flatbuffer, plan, saved_model, verification
+from keras_recurrent.export import (
+    converter,
+    files,
+    flatbuffer,
+    ops,
+    plan,
+    runtimes,
+    saved_model,
+    verification,
+)
 from keras_recurrent.export.adopt import adopt
 from keras_recurrent.export.keras_layers import check_exportable, check_single_precision
 from keras_recurrent.export.report import Report, Tensor
@@ -99,7 +108,7 @@ def to_tflite(
         target, form, streaming, quantize, representative_data, batch_size, timesteps, block
     )
     tolerance = plan.checked_tolerance(tolerance)
-    flatbuffer.litert("interpreter")
+    runtimes.check_installed(target)
     check_exportable(model)
     check_single_precision(model)
     signature = signature_of(model).pinned(chosen.batch_size, chosen.timesteps)
@@ -108,8 +117,11 @@ def to_tflite(
             trace(adopt(model), signature, chosen.form, Path(folder))
             converter.convert(Path(folder), temporary, chosen.quantize)
         report = flatbuffer.describe(temporary)
+        ops.check(temporary, report, target, model)
         if verify:
-            report = verification.check_on_samples(model, signature, temporary, report, tolerance)
+            report = verification.check_on_samples(
+                model, signature, temporary, report, tolerance, target
+            )
     notes = plan.notes(chosen, report)
     return replace(report, path=str(path), form=chosen.form, reason=chosen.reason, notes=notes)
 
@@ -136,7 +148,10 @@ def verify(model, path, data, *, tolerance: float | None = None) -> Report:
     tolerance = plan.checked_tolerance(tolerance)
     check_exportable(model)
     signature, report = signature_of(model), inspect(path)
-    return verification.check_on_data(model, signature, Path(path), report, data, tolerance)
+    target = None if report.kind == "saved_model" else "mobile"
+    return verification.check_on_data(
+        model, signature, Path(path), report, data, tolerance, target, bool(report.variables)
+    )
 
 
 def inspect(path) -> Report:

@@ -1,23 +1,12 @@
-"""The TFLite converter in a process of its own: it can crash or hang, the user's process must not.
+"""The TFLite converter in a process of its own: it can crash or hang, the user's process must not."""
 
-The process stays for the next conversion (a fresh one takes seconds to import TensorFlow) and ends
-with this one.
-"""
-
-import atexit
-import json
-import os
-import queue
 import re
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 from pathlib import Path
 
+from keras_recurrent.export.child import Service, TaskRefused
+
 TIME_LIMIT = 300.0  # seconds for one conversion; the slowest sensible ones take about a minute
-_SCRIPT = Path(__file__).with_name("worker.py")
+SERVICE = Service("The TFLite converter", Path(__file__).with_name("worker.py"))
 
 
 def convert(saved_model: Path, output: Path, quantize: str | None) -> None:
@@ -27,100 +16,10 @@ def convert(saved_model: Path, output: Path, quantize: str | None) -> None:
         RuntimeError: The converter refused the model, crashed or took longer than `TIME_LIMIT`.
     """
     task = {"saved_model": str(saved_model), "output": str(output), "quantize": quantize}
-    with _lock:
-        error = _running_worker().run(task)
-    if error is not None:
-        raise RuntimeError(_explain(error))
-
-
-class Worker:
-    """One process of `worker.py`."""
-
-    def __init__(self):
-        self.owner = os.getpid()
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-        # -P: the script's folder must not come before the standard library in the import path.
-        # A session of its own: Ctrl-C reaches this process alone, which then ends the other.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=environment,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-        self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def run(self, task: dict) -> str | None:
-        """The converter's error message, or None if it wrote the file."""
-        start = self._stderr.seek(0, os.SEEK_END)
-        try:
-            self._process.stdin.write(json.dumps(task) + "\n")
-            self._process.stdin.flush()
-            answer = self._answers.get(timeout=TIME_LIMIT)
-        except queue.Empty:
-            self.end()
-            raise RuntimeError(
-                f"The TFLite converter was stopped after {TIME_LIMIT:g} seconds.{self._tail(start)}"
-            ) from None
-        except BrokenPipeError:
-            answer = None
-        except BaseException:  # an interrupt: its answer must not become that of the next task
-            self.end()
-            raise
-        if answer is None:
-            status = self._process.wait()
-            raise RuntimeError(f"The TFLite converter {_how(status)}.{self._tail(start)}")
-        return json.loads(answer)["error"]
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _listen(self) -> None:
-        for line in self._process.stdout:
-            self._answers.put(line)
-        self._answers.put(None)
-
-    def _tail(self, start: int, lines: int = 8) -> str:
-        self._stderr.seek(start)
-        last = self._stderr.read().decode(errors="replace").strip().splitlines()[-lines:]
-        return " Its last lines:\n" + "\n".join(last) if last else " It printed nothing."
-
-
-def _how(status: int) -> str:
-    if status < 0:
-        return f"crashed with {signal.Signals(-status).name}"
-    return f"ended with status {status}"
-
-
-_lock = threading.Lock()
-_worker: Worker | None = None
-
-
-def _running_worker() -> Worker:
-    global _worker
-    # A forked process has the parent's worker in its memory, but must not talk over its pipes.
-    if _worker is None or _worker.owner != os.getpid() or not _worker.alive:
-        _worker = Worker()
-    return _worker
-
-
-@atexit.register
-def _end_worker() -> None:
-    if _worker is not None and _worker.owner == os.getpid():
-        _worker.end()
+    try:
+        SERVICE.ask(task, TIME_LIMIT)
+    except TaskRefused as error:
+        raise RuntimeError(_explain(str(error))) from None
 
 
 def _explain(error: str) -> str:

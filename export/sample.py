@@ -1,5 +1,7 @@
 """Data to try a model on, made up from its signature."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -10,29 +12,55 @@ from keras_recurrent.keras_hooks import all_layers
 
 BATCHES = (1, 2, 5)
 LENGTHS = (1, 2, 5, 33)  # 33: errors that grow over time steps show, layers with a window fit
+LONG = 120
+SATURATING = 10.0
 _HOLES = 0.25  # share of time steps to mask in a model that masks
 
 
-def sizes(signature: Signature) -> list[tuple[int, int]]:
-    """The (batch size, length) pairs to try; one of each where the signature fixes it."""
-    any_batch = any(t.shape[:1] == (None,) for t in signature.inputs)
-    any_length = any(None in t.shape[1:] for t in signature.inputs)
+class Size(NamedTuple):
+    """How large inputs are to be: rows, time steps, and a factor for their floats."""
+
+    batch: int
+    length: int
+    scale: float = 1.0
+
+
+def sizes(signature: Signature) -> list[Size]:
+    """What to try; one batch size or length where the signature fixes it."""
+    any_batch, any_length = _open_sizes(signature)
     if any_length:
         batches = (*BATCHES, 2) if any_batch else (1,) * len(LENGTHS)
-        return list(zip(batches, LENGTHS, strict=True))
-    return [(batch, 1) for batch in (BATCHES if any_batch else (1,))]
+        return [Size(*pair) for pair in zip(batches, LENGTHS, strict=True)]
+    return [Size(batch, 1) for batch in (BATCHES if any_batch else (1,))]
 
 
-def draw(signature: Signature, model, batch: int, length: int) -> list[np.ndarray]:
+def saturating_sizes(signature: Signature) -> list[Size]:
+    """Inputs so large that activations saturate, and states grow as far as they can.
+
+    Over many time steps where the length is open. None for a model that reads no floats.
+    """
+    if not any(t.dtype.startswith(("float", "bfloat")) for t in signature.inputs):
+        return []
+    _, any_length = _open_sizes(signature)
+    return [Size(1, LONG if any_length else 1, SATURATING)]
+
+
+def _open_sizes(signature: Signature) -> tuple[bool, bool]:
+    """Whether the batch size is open, and the length."""
+    any_batch = any(t.shape[:1] == (None,) for t in signature.inputs)
+    return any_batch, any(None in t.shape[1:] for t in signature.inputs)
+
+
+def draw(signature: Signature, model, size: Size) -> list[np.ndarray]:
     """Inputs of this size, the same on every call.
 
-    Floats are standard normal; whole numbers lie in [0, 10), or in the range of the model's
-    embedding; one number a row is at most the length of the sequences, it may be a row's length.
-    Some time steps are masked if the model masks. Text is made of the model's vocabulary.
+    Floats are standard normal times the scale; whole numbers lie in [0, 10), or in the range of the
+    model's embedding; one number a row is at most the length of the sequences, it may be a row's
+    length. Some time steps are masked if the model masks. Text is made of the model's vocabulary.
     """
     rng = np.random.default_rng(0)
-    shapes = [_filled(t.shape, batch, length) for t in signature.inputs]
-    rules = _Rules(model, shapes)
+    shapes = [_filled(t.shape, size.batch, size.length) for t in signature.inputs]
+    rules = _Rules(model, shapes, size.scale)
     return [
         rules.draw(rng, tensor, shape)
         for tensor, shape in zip(signature.inputs, shapes, strict=True)
@@ -40,7 +68,8 @@ def draw(signature: Signature, model, batch: int, length: int) -> list[np.ndarra
 
 
 class _Rules:
-    def __init__(self, model, shapes):
+    def __init__(self, model, shapes, scale):
+        self.scale = scale
         layers = all_layers(model)
         embeddings = [la for la in layers if isinstance(la, keras.layers.Embedding)]
         masking = [la for la in layers if isinstance(la, keras.layers.Masking)]
@@ -59,7 +88,7 @@ class _Rules:
             return self._whole_numbers(rng, shape).astype(dtype)
         if dtype == "string":
             return rng.choice(self.words, shape).astype(object)
-        values = rng.standard_normal(shape)
+        values = self.scale * rng.standard_normal(shape)
         if self.mask_value is not None and len(shape) > 2:
             values[rng.random(shape[:2]) < _HOLES] = self.mask_value
         return values.astype(_numpy_dtype(dtype))

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from keras_recurrent.engines import lowering
 from keras_recurrent.export import sample
+from keras_recurrent.export.comparison import Case, VerificationError, compare
 from keras_recurrent.export.report import Report, Tensor
-from keras_recurrent.export.runners import median_milliseconds, open_runner
 from keras_recurrent.export.signature import Signature, name_outputs
 from keras_recurrent.keras_hooks import all_layers
 
@@ -20,11 +20,9 @@ from keras_recurrent.keras_hooks import all_layers
 # weights as drawn, up to 0.14 with doubled ones, whose recurrence amplifies rounding: there the user
 # is to decide. 16-bit arithmetic (SavedModel only) is bound by its own rounding.
 TOLERANCES = {None: 1e-5, "float16": 5e-3, "dynamic": 5e-2, "int8": 1e-1, "bfloat16": 5e-2}
-_REPEATED = 1e-6  # how far a second call may be from the first: rounding, not state
 
-
-class VerificationError(ValueError):
-    """An exported model does not give the numbers of its Keras model."""
+# Integers stand for a range that was measured on data: what lies outside is cut off, as it must be.
+_CALIBRATED = ("int8", "int16x8")
 
 
 def default_tolerance(model, report: Report) -> float:
@@ -33,36 +31,60 @@ def default_tolerance(model, report: Report) -> float:
     return max(TOLERANCES[None], *(TOLERANCES.get(kind, 0.0) for kind in kinds))
 
 
-def check_on_samples(model, signature: Signature, path: Path, report: Report, tolerance) -> Report:
-    """Compare on made-up data of several sizes, but those that the model itself refuses."""
-    batches, refusal = [], None
-    for batch, length in sample.sizes(signature):
-        inputs = sample.draw(signature, model, batch, length)
+def check_on_samples(
+    model,
+    signature: Signature,
+    path: Path,
+    report: Report,
+    tolerance: float | None,
+    target: str | None = None,
+    stateful: bool = False,
+) -> Report:
+    """Compare on made-up data of several sizes, but those that the model itself refuses.
+
+    See `compare` for `target` and `stateful`.
+    """
+    cases, refusal = [], None
+    sizes = sample.sizes(signature)
+    if target is not None and report.quantize not in _CALIBRATED:
+        sizes += sample.saturating_sizes(signature)
+    for size in sizes:
         try:
-            batches.append((inputs, _reference(model, signature, inputs)))
+            cases.append(_case(model, signature, sample.draw(signature, model, size)))
         except (ValueError, tf.errors.OpError) as error:  # too short for a window, say
             refusal = error
-    if not batches:
+    if not cases:
         raise refusal
-    return _compare(model, signature, path, report, tolerance, batches)
+    tolerance = default_tolerance(model, report) if tolerance is None else tolerance
+    return compare(path, report, cases, tolerance, target, stateful)
 
 
 def check_on_data(
-    model, signature: Signature, path: Path, report: Report, data, tolerance
+    model,
+    signature: Signature,
+    path: Path,
+    report: Report,
+    data,
+    tolerance: float | None,
+    target: str | None = None,
+    stateful: bool = False,
 ) -> Report:
-    """Compare on the caller's data, in parts where the file takes a fixed batch size."""
+    """Compare on the caller's data, in parts where the file takes a fixed batch size.
+
+    See `compare` for `target` and `stateful`.
+    """
     signature = _named_as_in_file(signature, report)
     arrays = _fitting(signature, report, data)
     fixed = {t.shape[0] for t in report.inputs if t.shape and t.shape[0] is not None}
     rows = len(arrays[0])
     size = min(fixed) if fixed else rows
-    batches = []
+    cases = []
     for start in range(0, rows, size):
         # The last part is filled up with the first rows again.
         places = np.arange(start, start + size) % rows
-        inputs = [array[places] for array in arrays]
-        batches.append((inputs, _reference(model, signature, inputs)))
-    return _compare(model, signature, path, report, tolerance, batches)
+        cases.append(_case(model, signature, [array[places] for array in arrays]))
+    tolerance = default_tolerance(model, report) if tolerance is None else tolerance
+    return compare(path, report, cases, tolerance, target, stateful)
 
 
 def _named_as_in_file(signature: Signature, report: Report) -> Signature:
@@ -131,90 +153,18 @@ def _without_cudnn(model):
     return lowering("saved_model") if insists else nullcontext()
 
 
-def _reference(model, signature: Signature, inputs: list) -> dict[str, np.ndarray]:
+def _case(model, signature: Signature, inputs: list) -> Case:
+    """Inputs with the outputs of the Keras model."""
     with _without_cudnn(model):
         outputs = model(signature.pack([tf.constant(array) for array in inputs]), training=False)
-    reference = {
-        name: keras.ops.convert_to_numpy(value) for name, value in name_outputs(outputs).items()
-    }
-    for name, values in reference.items():
-        if np.isnan(_wide(values)).any():
+    named = {t.name: value for t, value in zip(signature.inputs, inputs, strict=True)}
+    case = Case(
+        named, {n: keras.ops.convert_to_numpy(value) for n, value in name_outputs(outputs).items()}
+    )
+    for name, values in case.outputs.items():
+        if np.isnan(np.asarray(values).astype(np.float64)).any():
             raise VerificationError(
                 f"The Keras model itself gives NaN in {name}, there is nothing to compare with. If "
                 "made-up data are at fault, export with verify=False, then verify(model, path, data)."
             )
-    return reference
-
-
-def _compare(model, signature, path: Path, report: Report, tolerance, batches) -> Report:
-    tolerance = default_tolerance(model, report) if tolerance is None else tolerance
-    run = open_runner(path)
-    largest, total, count, checked = 0.0, 0.0, 0, []
-    for inputs, reference in batches:
-        named = {t.name: value for t, value in zip(signature.inputs, inputs, strict=True)}
-        shapes = ", ".join(f"{name} {value.shape}" for name, value in named.items())
-        first, second = run(named), run(named)
-        for name, values in reference.items():
-            difference = _difference(first, name, values, shapes)
-            if difference.size:
-                largest = max(largest, float(difference.max()))
-                total, count = total + float(difference.sum()), count + difference.size
-            again = _difference(second, name, first[name], shapes)
-            if again.size and again.max() > _REPEATED:
-                raise VerificationError(
-                    f"The exported model keeps state: a second call with the same inputs ({shapes})"
-                    f" differs from the first by {again.max():.3g} in {name}."
-                )
-        checked.append(shapes)
-    mean = total / max(count, 1)
-    if largest > tolerance:
-        raise VerificationError(
-            "The exported model does not give the numbers of the Keras model. Received: largest "
-            f"difference {largest:.3g}, mean {mean:.3g}, allowed {tolerance:.3g}, on {checked}. "
-            f"Weights are stored as {report.quantize or 'in the model'}; `tolerance` allows more."
-        )
-    milliseconds, timed = _time(run, signature, report, batches)
-    return replace(
-        report,
-        largest_difference=largest,
-        mean_difference=mean,
-        tolerance=tolerance,
-        checked=tuple(dict.fromkeys(checked)),
-        milliseconds=milliseconds,
-        timed=timed,
-    )
-
-
-def _difference(outputs: dict, name: str, reference, shapes: str) -> np.ndarray:
-    """Absolute differences by max(1, largest absolute reference value)."""
-    values = outputs.get(name)
-    if values is None or values.shape != reference.shape:
-        received = "none" if values is None else f"shape {values.shape}"
-        raise VerificationError(
-            f"The exported model must give {name} of shape {reference.shape} for {shapes}. "
-            f"Received: {received}"
-        )
-    values, reference = _wide(values), _wide(reference)
-    if np.isnan(values).any():
-        raise VerificationError(f"The exported model gives NaN in {name} for {shapes}.")
-    with np.errstate(invalid="ignore"):  # inf - inf, where both are the same
-        difference = np.where(values == reference, 0.0, np.abs(values - reference))
-    finite = np.abs(reference[np.isfinite(reference)])
-    return difference / max(1.0, finite.max(initial=0.0))
-
-
-def _wide(values) -> np.ndarray:
-    return np.asarray(values).astype(np.float64)
-
-
-def _time(run, signature: Signature, report: Report, batches) -> tuple[float, str]:
-    """The time of the longest input, one row of it where the file leaves the batch size open."""
-    inputs, _ = max(batches, key=lambda pair: sum(a.size / max(len(a), 1) for a in pair[0]))
-    one_row = all(tensor.shape[:1] == (None,) for tensor in report.inputs)
-    named = {
-        tensor.name: array[:1] if one_row else array
-        for tensor, array in zip(signature.inputs, inputs, strict=True)
-    }
-    milliseconds = median_milliseconds(run, named)
-    shapes = ", ".join(f"{name} {value.shape}" for name, value in named.items())
-    return milliseconds, f"{shapes}, {run.threads}"
+    return case

@@ -1,29 +1,20 @@
 """The process that runs the TFLite converter; started by `converter.py` as a plain script.
 
-Reads one JSON object a line from stdin, `{"saved_model", "output", "quantize"}`, and answers each
-with one on stdout, `{"error": text or null}`. All other output of this process goes to stderr.
+A task is `{"saved_model", "output", "quantize"}`.
 """
 
-import json
-import os
 import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))  # at the end: `trace` is the standard library's
+
+from answering import serve
 
 
-def main() -> None:
-    # The converter writes to stdout from C++, too: keep the real one for answers alone.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+def prepare():
     import tensorflow as tf
 
-    for line in sys.stdin:
-        task = json.loads(line)
-        try:
-            convert(tf, **task)
-            error = None
-        except Exception as caught:
-            error = f"{type(caught).__name__}: {caught}"
-        answers.write(json.dumps({"error": error}) + "\n")
-        answers.flush()
+    return lambda task: convert(tf, **task)
 
 
 def convert(tf, saved_model: str, output: str, quantize: str | None) -> None:
@@ -42,4 +33,4 @@ def convert(tf, saved_model: str, output: str, quantize: str | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(prepare)

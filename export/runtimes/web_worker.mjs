@@ -1,9 +1,7 @@
-// One .tflite file in LiteRT.js under plain node; started by web.py with the folder of @litertjs/core.
+// LiteRT.js under plain node; started by web.py.
 //
-// Reads one JSON object a line from stdin and answers each with one on stdout:
-//   {"open": path}  -> {"inputs": [...], "outputs": [...]} or {"refused": reason}; again for a reset
-//   {"run": {name: {dtype, shape, data}}} -> {"outputs": {...}, "milliseconds"} or {"error": text}
-// `data` are the bytes of an array in base64.
+// Answers tasks as `answering.py` and `serving.py` do: one JSON object a line from stdin, one to stdout
+// with `error`, a text or null. Tasks: load (options: path, core), run, reset, close.
 
 import fs from "node:fs";
 import { createRequire } from "node:module";
@@ -14,7 +12,6 @@ import v8 from "node:v8";
 import vm from "node:vm";
 
 const ARRAYS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
-const said = []; // what the runtime printed since the last request
 
 function makeNodeLookLikeABrowserWorker() {
   // Browsers have relaxed SIMD; node 20 hides it behind a flag, later ones know no such flag.
@@ -24,12 +21,7 @@ function makeNodeLookLikeABrowserWorker() {
   for (const level of ["log", "info", "warn", "error"]) {
     console[level] = (...words) => process.stderr.write(words.join(" ") + "\n");
   }
-  const note = (text) => {
-    said.push(text);
-    process.stderr.write(text + "\n");
-  };
   globalThis.self = globalThis;
-  globalThis.Module = { print: note, printErr: note };
   globalThis.importScripts = (script) => {
     globalThis.require = createRequire(script);
     globalThis.__filename = script;
@@ -38,76 +30,81 @@ function makeNodeLookLikeABrowserWorker() {
   };
 }
 
+let litert;
+
 async function loadRuntime(core) {
-  const litert = await import(pathToFileURL(path.join(core, "dist", "index.js")));
-  await litert.loadLiteRt(path.join(core, "wasm", path.sep));
-  return litert;
+  if (litert) return;
+  const module = await import(pathToFileURL(path.join(core, "dist", "index.js")));
+  await module.loadLiteRt(path.join(core, "wasm", path.sep));
+  litert = module;
 }
 
-function described(details) {
-  return details.map(({ name, dtype, shape }) => ({ name, dtype, shape: [...shape] }));
+async function load({ path: file, core }) {
+  await loadRuntime(core);
+  const bytes = new Uint8Array(fs.readFileSync(file));
+  const model = await litert.loadAndCompile(bytes, { accelerator: "wasm" });
+  for (const { name, shape } of model.getInputDetails()) {
+    if (shape.some((size) => size < 1)) {
+      model.delete();
+      throw new Error(`LiteRT.js knows no open sizes, and ${name} is of shape ${shape.join(", ")}`);
+    }
+  }
+  return model;
 }
 
-async function open(litert, file) {
-  const model = await litert.loadAndCompile(new Uint8Array(fs.readFileSync(file)), {
-    accelerator: "wasm",
-  });
-  const answer = {
-    inputs: described(model.getInputDetails()),
-    outputs: described(model.getOutputDetails()),
-  };
-  return [model, answer];
-}
-
-async function run(litert, model, inputs) {
+async function run(model, inputs) {
   const tensors = {};
-  for (const [name, { dtype, shape, data }] of Object.entries(inputs)) {
-    const bytes = Uint8Array.from(Buffer.from(data, "base64")); // aligned, as typed arrays need
-    tensors[name] = new litert.Tensor(new ARRAYS[dtype](bytes.buffer), shape);
+  for (const { name, dtype, shape } of model.getInputDetails()) {
+    const given = inputs[name];
+    const fits = given?.dtype === dtype && String(given.shape) === String(shape);
+    if (!fits) {
+      const received = given ? `${given.dtype} (${given.shape})` : "nothing";
+      throw new TypeError(`${name} is ${dtype} (${shape}). Received: ${received}`);
+    }
+    const bytes = Uint8Array.from(Buffer.from(given.data, "base64")); // aligned, as others need it
+    tensors[name] = new litert.Tensor(new ARRAYS[dtype](bytes.buffer), given.shape);
   }
   const start = performance.now();
   const results = await model.run(tensors);
   const milliseconds = performance.now() - start;
   const outputs = {};
   for (const [name, tensor] of Object.entries(results)) {
-    const values = tensor.toTypedArray();
+    const { buffer, byteOffset, byteLength } = tensor.toTypedArray();
     outputs[name] = {
       dtype: tensor.type.dtype,
       shape: [...tensor.type.layout.dimensions],
-      data: Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString("base64"),
+      data: Buffer.from(buffer, byteOffset, byteLength).toString("base64"),
     };
   }
   for (const tensor of [...Object.values(tensors), ...Object.values(results)]) tensor.delete();
   return { outputs, milliseconds };
 }
 
-function reason(error) {
-  const complaints = said.filter((line) => line.startsWith("ERROR"));
-  return [error?.message ?? String(error), ...complaints].join(" ");
+const loaded = new Map(); // a task's number to its options and model
+
+async function handle(task) {
+  if (task.do === "load") {
+    const model = await load(task.options);
+    const number = handle.count++;
+    loaded.set(number, { options: task.options, model });
+    return { number };
+  }
+  const entry = loaded.get(task.number);
+  if (task.do === "run") return run(entry.model, task.inputs);
+  entry.model.delete();
+  if (task.do === "reset") entry.model = await load(entry.options);
+  else loaded.delete(task.number);
+  return {};
 }
+handle.count = 0;
 
 makeNodeLookLikeABrowserWorker();
-let litert, failure, model;
-try {
-  litert = await loadRuntime(process.argv[2]);
-} catch (error) {
-  failure = error;
-}
 for await (const line of readline.createInterface({ input: process.stdin })) {
-  const request = JSON.parse(line);
   let answer;
-  said.length = 0;
   try {
-    if (failure) throw failure;
-    if (request.run) {
-      answer = await run(litert, model, request.run);
-    } else {
-      model?.delete();
-      model = undefined;
-      [model, answer] = await open(litert, request.open);
-    }
+    answer = { error: null, ...(await handle(JSON.parse(line))) };
   } catch (error) {
-    answer = { [request.run ? "error" : "refused"]: reason(error) };
+    answer = { error: error?.message ?? String(error) };
   }
   process.stdout.write(JSON.stringify(answer) + "\n");
 }

@@ -21,7 +21,7 @@ def model():
 
 
 def worker():
-    return converter._running_worker()
+    return converter.SERVICE.running()
 
 
 def test_killed_while_idle(model, tmp_path):
@@ -86,7 +86,7 @@ def test_unguarded_script(tmp_path):
         from keras_recurrent import export
         model = keras.Sequential([keras.Input((2, 2)), kr.SimpleRNN(1)])
         report = export.to_tflite(model, sys.argv[1])
-        print(report.largest_difference < 1e-5, export.converter._worker.pid)
+        print(report.largest_difference < 1e-5, export.converter.SERVICE.child.pid)
         """)
     )
     command = [sys.executable, str(script), str(tmp_path / "m.tflite")]

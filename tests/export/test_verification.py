@@ -7,8 +7,8 @@ from keras import layers
 
 import keras_recurrent as kr
 from keras_recurrent import export
-from keras_recurrent.export import verification
-from keras_recurrent.export.runners import TFLiteRunner
+from keras_recurrent.export import runtimes
+from keras_recurrent.export.runtimes.litert import InterpreterRunner
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +93,11 @@ def test_kept_state_is_found(tmp_path):
 class Drifting:
     """A runner whose first call is right and whose later ones are off by a little more each."""
 
-    threads = "1 thread"
+    name, threads, milliseconds = "Drifting", "1 thread", 1.0
 
     def __init__(self, run, step):
         self.run, self.step, self.calls = run, step, 0
+        self.reset, self.close = run.reset, run.close
 
     def __call__(self, inputs):
         outputs = {name: value + self.calls * self.step for name, value in self.run(inputs).items()}
@@ -106,7 +107,7 @@ class Drifting:
 
 def test_second_call_that_differs(model, exported, monkeypatch):
     monkeypatch.setattr(
-        verification, "open_runner", lambda path: Drifting(TFLiteRunner(path), 3e-6)
+        runtimes, "open_runner", lambda path, name: Drifting(InterpreterRunner(path), 3e-6)
     )
     message = r"keeps state: a second call with the same inputs .* by 3\.\d*e-06 in output_0"
     with pytest.raises(export.VerificationError, match=message):

@@ -1,0 +1,106 @@
+"""Which operations the runtimes of a target have kernels for."""
+
+import re
+from pathlib import Path
+
+from keras_recurrent.export import flatbuffer
+from keras_recurrent.export.report import Report
+from keras_recurrent.keras_hooks import all_layers
+
+# No two calls would agree, and no export of a model for inference needs them.
+RANDOM = frozenset(
+    ("MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM", "STABLEHLO_RNG_BIT_GENERATOR")
+)
+# What the interpreter of tflite-micro registers, found by loading a file of each operation: TFLM says
+# "Didn't find op" for all others. Firmware registers what it needs out of these.
+# fmt: off
+TFLM = frozenset((
+    "ABS", "ADD", "ADD_N", "ARG_MAX", "ARG_MIN", "ASSIGN_VARIABLE", "AVERAGE_POOL_2D",
+    "BATCH_MATMUL", "BATCH_TO_SPACE_ND", "BROADCAST_ARGS", "BROADCAST_TO", "CALL_ONCE",
+    "CAST", "CEIL", "CONCATENATION", "CONV_2D", "COS", "CUMSUM", "DEPTHWISE_CONV_2D",
+    "DEPTH_TO_SPACE", "DEQUANTIZE", "DIV", "DYNAMIC_UPDATE_SLICE", "ELU", "EMBEDDING_LOOKUP",
+    "EQUAL", "EXP", "EXPAND_DIMS", "FILL", "FLOOR", "FLOOR_DIV", "FLOOR_MOD",
+    "FULLY_CONNECTED", "GATHER", "GATHER_ND", "GREATER", "GREATER_EQUAL", "HARD_SWISH", "IF",
+    "L2_NORMALIZATION", "L2_POOL_2D", "LEAKY_RELU", "LESS", "LESS_EQUAL", "LOG",
+    "LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR", "LOGISTIC", "LOG_SOFTMAX", "MAXIMUM",
+    "MAX_POOL_2D", "MEAN", "MINIMUM", "MIRROR_PAD", "MUL", "NEG", "NOT_EQUAL", "PACK", "PAD",
+    "PADV2", "PRELU", "QUANTIZE", "READ_VARIABLE", "REDUCE_ALL", "REDUCE_MAX", "REDUCE_MIN",
+    "RELU", "RELU6", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2",
+    "ROUND", "RSQRT", "SELECT_V2", "SHAPE", "SIN", "SLICE", "SOFTMAX", "SPACE_TO_BATCH_ND",
+    "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQRT", "SQUARE", "SQUARED_DIFFERENCE", "SQUEEZE",
+    "STRIDED_SLICE", "SUB", "SUM", "SVDF", "TANH", "TRANSPOSE", "TRANSPOSE_CONV",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNPACK", "VAR_HANDLE", "WHILE", "ZEROS_LIKE",
+))
+# fmt: on
+
+
+def check(path: Path, report: Report, target: str, model=None) -> None:
+    """Refuse a file with operations that its target has no kernels for.
+
+    Args:
+        path: The `.tflite` file.
+        report: What it holds.
+        target: "mobile", "web" or "micro".
+        model: The Keras model, to say which of its layers uses the operation.
+
+    Raises:
+        ValueError: Names the operations, the layers, and what to do.
+    """
+    layers = {layer.name for layer in all_layers(model)} if model is not None else set()
+    custom = set(report.custom_ops)
+    drawing = RANDOM & set(report.ops)
+    missing = set(report.ops) - TFLM - custom - drawing if target == "micro" else set()
+    if custom:
+        raise ValueError(
+            f"The file needs operations that are not built in: {_where(path, custom, layers)}. Write "
+            "these layers with other operations of keras.ops, or fix the batch size."
+        )
+    if drawing:
+        raise ValueError(
+            f"The file draws random numbers when it runs: {_where(path, drawing, layers)}. Draw them "
+            "outside and give them as an input, or leave them out where training=False."
+        )
+    if missing:
+        raise ValueError(
+            f"TFLM has no kernels for {_where(path, missing, layers)}. Recurrent layers can do without "
+            'in another form: "fused" for an LSTM, "unroll" for few time steps, or with '
+            "streaming=True. Other layers need other operations. target='mobile' takes all of them."
+        )
+
+
+def _where(path: Path, ops: set[str], layers: set[str]) -> str:
+    """Operations with the layers that use them, as far as the names of tensors tell."""
+    places: dict[str, set[str]] = {name: set() for name in sorted(ops)}
+    for name, tensors in _operations(path):
+        if name in places:
+            places[name].update(_layer_of(tensor, layers) for tensor in tensors)
+    told = []
+    for name, found in places.items():
+        found.discard("")
+        told.append(f"{name} (in {', '.join(sorted(found))})" if found else name)
+    return ", ".join(told)
+
+
+def _operations(path: Path) -> list[tuple[str, list[str]]]:
+    """Every operation of a file with the names of the tensors that it makes."""
+    model, kinds = flatbuffer.parse(path), flatbuffer.litert("schema_py_generated").BuiltinOperator
+    names = {number: name for name, number in vars(kinds).items() if name.isupper()}
+    codes = [
+        (code.customCode or b"").decode()
+        or names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        for code in model.operatorCodes
+    ]
+    return [
+        (codes[operator.opcodeIndex], [graph.tensors[t].name.decode() for t in operator.outputs])
+        for graph in model.subgraphs
+        for operator in graph.operators or ()
+    ]
+
+
+def _layer_of(tensor: str, layers: set[str]) -> str:
+    """The innermost part of a path such as model_1/gru_1/while that is a layer, "" if none is."""
+    for part in reversed(re.split("[/;:]", tensor)):
+        for name in (part, re.sub(r"_\d+$", "", part)):  # Keras numbers its calls
+            if name in layers:
+                return repr(name)
+    return ""
