@@ -9,7 +9,21 @@ FOLDER = Path(__file__).resolve().parent
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Files of the folder, isolated from other origins: the browser's clock is finer then."""
+    """Files of the folder, isolated from other origins: the browser's clock is finer then.
+
+    Args:
+        model: The folder that `model/` stands for.
+    """
+
+    def __init__(self, *args, model: Path, **kwargs):
+        self._model = model
+        super().__init__(*args, **kwargs)
+
+    def translate_path(self, path: str) -> str:
+        place = Path(super().translate_path(path))
+        if place.is_relative_to(FOLDER / "model"):
+            place = self._model / place.relative_to(FOLDER / "model")
+        return str(place)
 
     extensions_map = {
         **SimpleHTTPRequestHandler.extensions_map,
@@ -29,26 +43,27 @@ class Handler(SimpleHTTPRequestHandler):
         pass  # a line a file would hide the address
 
 
-def server(port: int = 0) -> ThreadingHTTPServer:
+def server(port: int = 0, model: Path = FOLDER / "model") -> ThreadingHTTPServer:
     """A server on the loopback interface alone; port 0 takes a free one."""
-    return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(FOLDER)))
+    handler = partial(Handler, directory=str(FOLDER), model=model)
+    return ThreadingHTTPServer(("127.0.0.1", port), handler)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument(
+        "--model", type=Path, default=FOLDER / "model", help="what prepare.py made"
+    )
     options = parser.parse_args()
-    missing = [
-        f"  {what}: {command}"
-        for what, command in {
-            "node_modules/@litertjs/core": "cd examples/web && npm ci",
-            "model/step.tflite": "python examples/web/prepare.py",
-        }.items()
-        if not (FOLDER / what).exists()
-    ]
+    needed = {
+        FOLDER / "node_modules" / "@litertjs" / "core": "cd examples/web && npm ci",
+        options.model / "step.tflite": "python examples/web/prepare.py",
+    }
+    missing = [f"  {what}: {how}" for what, how in needed.items() if not what.exists()]
     if missing:
         raise SystemExit("The page needs, to be made first:\n" + "\n".join(missing))
-    with server(options.port) as running:
+    with server(options.port, options.model) as running:
         print(f"http://127.0.0.1:{running.server_port}/  (Ctrl-C ends it)")
         try:
             running.serve_forever()

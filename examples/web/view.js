@@ -28,14 +28,14 @@ export function bars(names) {
 export function facts(report, bytes) {
   const states = report?.states ?? [];
   const entries = {
-    form: report?.form && `${report.form}: ${report.reason}`,
+    form: report?.form,
     size: `${bytes.toLocaleString("en")} bytes`,
     weights: report && (report.quantize ?? "float32"),
     states: states.map(({ name, shape }) => `${name} ${shape.join(" × ")}`).join(", "),
     "differs from Keras by": report?.largest_difference != null && scientific(report.largest_difference),
-    operations: report?.ops && Object.values(report.ops).reduce((sum, count) => sum + count, 0),
   };
   const rows = Object.entries(entries).filter(([, value]) => value);
+  element("reason").textContent = report?.reason ?? "";
   element("facts").replaceChildren(
     ...rows.map(([name, value]) => {
       const row = document.createElement("div");

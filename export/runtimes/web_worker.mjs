@@ -100,11 +100,13 @@ handle.count = 0;
 
 makeNodeLookLikeABrowserWorker();
 for await (const line of readline.createInterface({ input: process.stdin })) {
-  let answer;
+  let answer, broken;
   try {
     answer = { error: null, ...(await handle(JSON.parse(line))) };
   } catch (error) {
     answer = { error: error?.message ?? String(error) };
+    broken = error instanceof WebAssembly.RuntimeError; // its memory is not to be trusted any more
   }
-  process.stdout.write(JSON.stringify(answer) + "\n");
+  process.stdout.write(JSON.stringify(answer) + "\n", () => broken && process.exit(1));
+  if (broken) break;
 }
