@@ -26,7 +26,8 @@ from keras_recurrent import export
 FOLDER = Path(__file__).resolve().parent / "model"
 RATE = 50  # frames a second
 WINDOW, STEP = 128, 32  # frames
-BATCH, EPOCHS = 64, 5
+BATCH, EPOCHS, QUICK_EPOCHS = 64, 5, 1
+GOAL = 0.85  # of a session's frames
 SESSIONS = {"Subject 1": 1, "Subject 4": 4, "Subject 8": 8}
 FRAMES_OF_EACH = 6 * RATE  # at most, of each exercise in a session
 NAMES = {
@@ -64,11 +65,11 @@ def build(frames: np.ndarray) -> keras.Model:
     )
 
 
-def train(model: keras.Model, frames: np.ndarray, labels: np.ndarray) -> None:
-    rate = keras.optimizers.schedules.CosineDecay(8e-3, EPOCHS * -(-len(frames) // BATCH))
+def train(model: keras.Model, frames: np.ndarray, labels: np.ndarray, epochs: int) -> None:
+    rate = keras.optimizers.schedules.CosineDecay(8e-3, epochs * -(-len(frames) // BATCH))
     loss = "sparse_categorical_crossentropy"
     model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-    model.fit(frames, labels, BATCH, EPOCHS, verbose=2)
+    model.fit(frames, labels, BATCH, epochs, verbose=2)
 
 
 def session(watch, unseen: list[np.ndarray], subject: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,6 +90,7 @@ def packed(array: np.ndarray, dtype: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the page to read")
+    parser.add_argument("--quick", action="store_true", help="one epoch: the page works, the model errs")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 
@@ -97,7 +99,7 @@ def main() -> None:
     seen, _, unseen = split_in_time(watch.recordings)
     frames, labels = training_data(seen, watch.labels)
     model = build(frames)
-    train(model, frames, labels)
+    train(model, frames, labels, QUICK_EPOCHS if options.quick else EPOCHS)
     model.save(options.out / "exercises.keras")
     print(export.to_tflite(model, options.out / "step.tflite", target="web", streaming=True))
 
@@ -119,8 +121,8 @@ def main() -> None:
     content = {"rate": RATE, "channels": CHANNELS, "exercises": exercises, "sessions": sessions}
     (options.out / "sessions.json").write_text(json.dumps(content))
     print(f"Now run examples/web/serve.py; it serves {options.out}")
-    if min(right) < 0.7:
-        sys.exit("The model names too few frames rightly: the training went wrong.")
+    if not options.quick and min(right) < GOAL:
+        sys.exit(f"MISSED: at least {GOAL:.0%} of the frames of every session named rightly")
 
 
 if __name__ == "__main__":

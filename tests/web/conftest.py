@@ -36,7 +36,7 @@ def prepared(tmp_path_factory):
     """What prepare.py writes: a trained model, its export and recorded sessions."""
     folder = tmp_path_factory.mktemp("model")
     run = subprocess.run(
-        [sys.executable, str(PAGE / "prepare.py"), "--out", str(folder)],
+        [sys.executable, str(PAGE / "prepare.py"), "--quick", "--out", str(folder)],
         cwd=ROOT,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)},
         capture_output=True,
