@@ -45,9 +45,7 @@ class Service:
         interpreter: Gives the command that runs the script; this Python by default.
     """
 
-    def __init__(
-        self, name: str, script: Path, interpreter: Callable[[], list[str]] | None = None
-    ):
+    def __init__(self, name: str, script: Path, interpreter: Callable[[], list[str]] | None = None):
         self.name, self.script = name, script
         # -P: the script's folder must not come before the standard library in the import path.
         self._interpreter = interpreter or (lambda: [sys.executable, "-P"])

@@ -87,14 +87,19 @@ export function drawStrip(canvas, labels, upTo, colours, playhead) {
   }
 }
 
-/** The colours of the style sheet, which change with the scheme. */
+/** The colours of the style sheet as the scheme on display has them. */
 export function readColours(classes) {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
-  return {
+  const probe = document.body.appendChild(document.createElement("i"));
+  const colour = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const colours = {
     ink: colour("--ink"),
     grid: colour("--grid"),
     axes: ["--axis-x", "--axis-y", "--axis-z"].map(colour),
     classes: Array.from({ length: classes }, (_, i) => colour(`--class-${i}`)),
   };
+  probe.remove();
+  return colours;
 }

@@ -90,7 +90,9 @@ def packed(array: np.ndarray, dtype: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the page to read")
-    parser.add_argument("--quick", action="store_true", help="one epoch: the page works, the model errs")
+    parser.add_argument(
+        "--quick", action="store_true", help="one epoch: the page works, the model errs"
+    )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 

@@ -4,6 +4,7 @@ import argparse
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -25,7 +26,7 @@ class Handler(SimpleHTTPRequestHandler):
             place = self._model / place.relative_to(FOLDER / "model")
         return str(place)
 
-    extensions_map = {
+    extensions_map: ClassVar = {
         **SimpleHTTPRequestHandler.extensions_map,
         ".js": "text/javascript",
         ".mjs": "text/javascript",
@@ -52,9 +53,7 @@ def server(port: int = 0, model: Path = FOLDER / "model") -> ThreadingHTTPServer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument(
-        "--model", type=Path, default=FOLDER / "model", help="what prepare.py made"
-    )
+    parser.add_argument("--model", type=Path, default=FOLDER / "model", help="what prepare.py made")
     options = parser.parse_args()
     needed = {
         FOLDER / "node_modules" / "@litertjs" / "core": "cd examples/web && npm ci",

