@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,10 +42,13 @@ class Service:
     Args:
         name: What errors call it, such as "The TFLite converter".
         script: Started as a plain script, without this package.
+        interpreter: Gives the command that runs the script; this Python by default.
     """
 
-    def __init__(self, name: str, script: Path):
+    def __init__(self, name: str, script: Path, interpreter: Callable[[], list[str]] | None = None):
         self.name, self.script = name, script
+        # -P: the script's folder must not come before the standard library in the import path.
+        self._interpreter = interpreter or (lambda: [sys.executable, "-P"])
         self.lock = threading.Lock()
         self.child: Child | None = None
         _services.append(self)
@@ -62,21 +66,20 @@ class Service:
     def running(self) -> "Child":
         # A forked process has the parent's child in its memory, but must not talk over its pipes.
         if self.child is None or self.child.owner != os.getpid() or not self.child.alive:
-            self.child = Child(self.name, self.script)
+            self.child = Child(self.name, [*self._interpreter(), str(self.script)])
         return self.child
 
 
 class Child:
     """One process of a service."""
 
-    def __init__(self, name: str, script: Path):
+    def __init__(self, name: str, command: list[str]):
         self.name, self.owner = name, os.getpid()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-        # -P: the script's folder must not come before the standard library in the import path.
         # A session of its own: Ctrl-C reaches this process alone, which then ends the other.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(script)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -12,6 +13,15 @@ def pytest_addoption(parser):
     parser.addoption(
         "--gpu", action="store_true", help="also what needs an NVIDIA GPU: cuDNN itself"
     )
+    parser.addoption(
+        "--web", action="store_true", help="also tests/web: needs node, @litertjs/core and Chromium"
+    )
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Without --web not even a skipped test of these: `make test` needs nothing but pip."""
+    in_web = collection_path == Path(__file__).parent / "web"
+    return True if in_web and not config.getoption("--web") else None
 
 
 def pytest_configure(config):

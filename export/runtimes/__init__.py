@@ -19,6 +19,7 @@ RUNNERS = {
     "Interpreter": ("litert", "InterpreterRunner"),
     "CompiledModel": ("compiled", "CompiledModelRunner"),
     "TFLM": ("micro", "MicroRunner"),
+    "LiteRT.js": ("web", "LiteRTJSRunner"),
     "SavedModel": ("saved_model", "SavedModelRunner"),
 }
 # Where the files of a target are to run. They must run in the first; another may refuse a file, but
@@ -26,7 +27,7 @@ RUNNERS = {
 TARGETS = {
     None: ("SavedModel",),
     "mobile": ("Interpreter", "CompiledModel"),
-    "web": ("CompiledModel",),
+    "web": ("CompiledModel", "LiteRT.js"),
     "micro": ("TFLM", "Interpreter"),
 }
 
