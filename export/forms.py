@@ -53,13 +53,6 @@ CHOICES = (
     ),
     Rule(
         "one operation for a whole LSTM sequence where the layer allows it, else a copy of the step "
-        "for each time step: loops over time are wrong in 8 bits",
-        "fused",
-        targets=("mobile",),
-        quantize=("int8",),
-    ),
-    Rule(
-        "one operation for a whole LSTM sequence where the layer allows it, else a copy of the step "
         "for each time step: TFLM's loops over time give wrong numbers or never end",
         "fused",
         targets=("micro",),
@@ -111,6 +104,14 @@ REFUSALS = (
         "streaming=True, form='unroll' for a few time steps, or quantize='dynamic' on mobile and web.",
         "loop",
         quantize=_INTEGER,
+    ),
+    Rule(
+        "The Interpreter computes stacked fused LSTMs in 8-bit integers wrongly where their input "
+        "widths differ, and slowly everywhere. Use form='unroll', streaming=True, quantize='dynamic', "
+        "or target='micro', whose runtime computes them rightly.",
+        "fused",
+        targets=("mobile",),
+        quantize=("int8",),
     ),
     Rule(
         "The runtime of browsers (CompiledModel) loads no file with variables, which the fused LSTM "

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_recurrent.export import flatbuffer
+from keras_recurrent.export.rewrite import rewrite
 
 BORDER = ("QUANTIZE", "DEQUANTIZE")
 _SMALLEST_SCALE = 1e-9  # of 16-bit tensors: they then reach no further than 3e-5
@@ -27,14 +28,16 @@ _UNIT_SCALE = np.float32(2**-15)
 def mend(path: Path) -> None:
     """Rewrite a file that the converter has just written, its faults repaired."""
     schema = flatbuffer.litert("schema_py_generated")
-    model = flatbuffer.parse(path)
-    for graph in model.subgraphs:
-        _give_scales_to_zeros(graph, schema)
-        _part_biases(model, graph, schema)
-        _split_in_integers(model, graph, schema)
-        for tensor in graph.tensors:
-            tensor.name = (tensor.name or b"").split(b";")[0]
-    _write(model, path)
+
+    def repair(model) -> None:
+        for graph in model.subgraphs:
+            _give_scales_to_zeros(graph, schema)
+            _part_biases(model, graph, schema)
+            _split_in_integers(model, graph, schema)
+            for tensor in graph.tensors:
+                tensor.name = (tensor.name or b"").split(b";")[0]
+
+    rewrite(path, repair)
 
 
 def float_operations(path: Path) -> dict[str, int]:
@@ -120,11 +123,3 @@ def _name(model, operator, schema) -> str:
 @cache
 def _names(schema) -> dict[int, str]:
     return {number: name for name, number in vars(schema.BuiltinOperator).items()}
-
-
-def _write(model, path: Path) -> None:
-    import flatbuffers  # comes with ai-edge-litert
-
-    builder = flatbuffers.Builder(path.stat().st_size)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    path.write_bytes(builder.Output())

@@ -6,7 +6,7 @@ import numpy as np
 from keras_recurrent.keras_hooks import all_layers
 
 
-def check_exportable(model) -> None:
+def check_exportable(model, streaming: bool = False) -> None:
     """Refuse what cannot be exported: no model, not built, stateful layers, NaN in a weight."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"An export takes a built keras.Model. Received: {_short(model)}")
@@ -16,10 +16,11 @@ def check_exportable(model) -> None:
             "call it once on a batch."
         )
     stateful = [layer.name for layer in all_layers(model) if getattr(layer, "stateful", False)]
-    if stateful:
+    if stateful and not streaming:
         raise ValueError(
             "Layers with stateful=True go on from the last call, which an export of whole "
-            "sequences does not. Build the model with stateful=False and copy the weights. "
+            "sequences does not. Use streaming=True, or build the model with stateful=False and copy "
+            "the weights. "
             f"Received: stateful layers {stateful}"
         )
     for variable in model.variables:

@@ -37,12 +37,7 @@ def plan_tflite(
 ) -> Plan:
     """Check the arguments of `to_tflite`; `ValueError` names what is not there and what is."""
     streaming = checked_flag("streaming", streaming)
-    block = _size("block", block)
-    if block > 1 and not streaming:
-        raise ValueError(
-            "A block of time steps is what one call of a streaming export takes: use streaming=True "
-            f"or block=1. Received: block={block}, streaming=False"
-        )
+    block = checked_block(block, streaming)
     target = _one_of("target", target, forms.TARGETS)
     form = _one_of("form", form, ("auto", *forms.FORMS))
     quantize = _one_of("quantize", quantize, forms.QUANTIZATIONS)
@@ -124,8 +119,14 @@ def checked_flag(name: str, value) -> bool:
     return value
 
 
-def checked_block(block) -> int:
-    return _size("block", block)
+def checked_block(block, streaming: bool) -> int:
+    block = _size("block", block)
+    if block > 1 and not streaming:
+        raise ValueError(
+            "A block of time steps is what one call of a streaming export takes: use streaming=True "
+            f"or block=1. Received: block={block}, streaming=False"
+        )
+    return block
 
 
 def checked_tolerance(tolerance) -> float | None:

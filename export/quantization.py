@@ -1,4 +1,4 @@
-"""Quantisation: which (target, form) can have it, what it may differ by, and what calibrates it."""
+"""Integer quantisation: what cannot have it, what it may differ by, and what calibrates it."""
 
 from pathlib import Path
 
@@ -13,68 +13,33 @@ __all__ = [
     "INTEGER",
     "LIMIT",
     "TOLERANCES",
+    "check_cells",
     "check_integers",
     "notes",
-    "refusal",
     "representative_samples",
     "samples_to_verify",
 ]
 
 INTEGER = ("int8", "int16x8")
-WEIGHTS_ONLY = ("float16", "dynamic")
 
 # Largest differences on the samples that calibrated them, relative to max(1, largest output): 14 random
 # stacks of two layers (LSTM, GRU, SimpleRNN; 16 to 64 units, 12 to 50 steps, weights as drawn).
 TOLERANCES = {"int8": 0.15, "int16x8": 0.06}
 
-# Why (form, quantisation) cannot be, and what can.
-_FORMS = {
-    ("loop", "int8"): "the converter crashes on a loop in integers, or gives wrong numbers",
-    ("loop", "int16x8"): "the converter crashes on a loop in integers",
-    ("fused", "int16x8"): "the converter has no fused LSTM in 16-bit integers",
-}
-_INSTEAD = {
-    "loop": "Use form='unroll' (a known number of time steps) or streaming=True",
-    "fused": "Use quantize='int8', or form='unroll' or streaming=True",
-}
 
-
-def refusal(target: str, form: str, quantize: str | None, model=None) -> str | None:
-    """Why an export must not be made, with the nearest thing that works; None if it may be.
-
-    Args:
-        target: "mobile", "web" or "micro".
-        form: "loop", "fused", "unroll" or "step".
-        quantize: As in `to_tflite`.
-        model: The Keras model, for what depends on its cells.
-    """
-    if quantize is None:
-        return None
-    if target == "micro" and quantize in WEIGHTS_ONLY:
-        return (
-            f"TFLM has no kernels for {quantize} weights beside float activations: it refuses such a "
-            "file or gives NaN. Use quantize='int8' or 'int16x8', or None."
+def check_cells(quantize: str | None, model) -> None:
+    """`ValueError` for cells whose arithmetic does not survive integers."""
+    normalizing = normalizing_cells(model) if quantize in INTEGER else []
+    if normalizing:
+        raise ValueError(
+            "Cells with layer normalisation do not survive integers: 8 bits are too few for the "
+            "variances, and TFLite has no 16-bit kernel for them. Use quantize='dynamic' or 'float16' "
+            f"(target 'mobile' or 'web') or None. Received: quantize={quantize!r}, normalisation in "
+            f"{normalizing}"
         )
-    if (form, quantize) in _FORMS:
-        return f"{_FORMS[form, quantize].capitalize()}. {_INSTEAD[form]}."
-    if form == "fused" and quantize == "int8" and target != "micro":
-        return (
-            "The Interpreter computes stacked fused LSTMs in 8-bit integers wrongly where their input "
-            "widths differ, and slowly everywhere. Use form='unroll', streaming=True, "
-            "quantize='dynamic', or target='micro', whose runtime computes them rightly."
-        )
-    if quantize in INTEGER and model is not None:
-        normalizing = normalizing_cells(model)
-        if normalizing:
-            return (
-                "Cells with layer normalisation do not survive integers: 8 bits are too few for the "
-                "variances, and TFLite has no 16-bit kernel for them. Use quantize='dynamic' or 'float16' "
-                f"(target 'mobile' or 'web') or None. Received: normalisation in {normalizing}"
-            )
-    return None
 
 
-def notes(target: str, form: str, quantize: str | None) -> tuple[str, ...]:
+def notes(form: str, quantize: str | None) -> tuple[str, ...]:
     """What a user of a quantised file must know."""
     if quantize not in INTEGER:
         return ()

@@ -118,11 +118,14 @@ def check_roll_out(
     states: Sequence[Tensor],
     data=None,
     tolerance: float | None = None,
+    *,
+    made_up: bool = True,
+    saturate: bool = True,
 ) -> tuple[float, float, tuple[str, ...]]:
     """Hold a stream, block by block, against the Keras model on whole sequences.
 
-    Sequences of one block, of several and of about 40 steps from zero states, then once more after a
-    reset; inputs ten times as large; one call from random states.
+    Made-up sequences of one block, of several and of about 40 steps from zero states, then once more
+    after a reset; inputs ten times as large; one call from random states.
 
     Args:
         model: The original model.
@@ -130,8 +133,10 @@ def check_roll_out(
         signature: That of the original model.
         runner: Runs one call of the exported step: arrays by name to arrays by name.
         states: What `trace_step` gave; their first axis says how many rows a call takes.
-        data: Sequences to use beside made-up ones.
+        data: Sequences of the caller's.
         tolerance: Largest difference allowed, relative to max(1, largest output); default 1e-6.
+        made_up: Whether to use made-up sequences: not where integers stand for a measured range.
+        saturate: Whether these are to be large once: not where the rounding grows with the values.
 
     Returns:
         The largest and the mean difference, and what was compared.
@@ -141,17 +146,10 @@ def check_roll_out(
     """
     rows = states[0].shape[0]
     check = _Check(model, streaming, signature, runner, states)
-    lengths = check.lengths()
-    drawn = [check.draw(rows or _ROWS, length) for length in lengths]
-    for inputs, length in zip(drawn, lengths, strict=True):
-        check.whole(inputs, f"{length} steps")
-    check.whole(drawn[0], f"{lengths[0]} steps after a reset")
-    if any(a.dtype.kind == "f" for a in drawn[-1]):
-        check.whole([_ten_times(a) for a in drawn[-1]], f"{lengths[-1]} steps, ten times as large")
+    if made_up:
+        _check_made_up(check, rows, saturate)
     if data is not None:
         check.given(batches(streaming, signature, data, rows))
-    check.random_states(drawn[0], rows)
-    check.copy()
     mean = check.total / max(check.count, 1)
     tolerance = TOLERANCE if tolerance is None else tolerance
     if not check.largest <= tolerance:
@@ -163,6 +161,18 @@ def check_roll_out(
             "more."
         )
     return check.largest, mean, tuple(check.checked)
+
+
+def _check_made_up(check: "_Check", rows: int | None, saturate: bool) -> None:
+    lengths = check.lengths()
+    drawn = [check.draw(rows or _ROWS, length) for length in lengths]
+    for inputs, length in zip(drawn, lengths, strict=True):
+        check.whole(inputs, f"{length} steps")
+    check.whole(drawn[0], f"{lengths[0]} steps after a reset")
+    if saturate and any(a.dtype.kind == "f" for a in drawn[-1]):
+        check.whole([_ten_times(a) for a in drawn[-1]], f"{lengths[-1]} steps, ten times as large")
+    check.random_states(drawn[0], rows)
+    check.copy()
 
 
 def _ten_times(array):
@@ -197,7 +207,9 @@ class _Check:
     def draw(self, batch: int, length: int) -> list[np.ndarray]:
         inputs = self._streaming.inputs(self._signature, batch, length)
         return sample.draw(
-            replace(self._signature, inputs=tuple(inputs)), self._model, batch, length
+            replace(self._signature, inputs=tuple(inputs)),
+            self._model,
+            sample.Size(batch, length),
         )
 
     def whole(self, inputs, what: str) -> None:
@@ -211,7 +223,7 @@ class _Check:
         received = list(blocks(self._run, self._streaming, inputs, self._states))
         for name, values in expected.items():
             parts = [outputs.get(name) for outputs in received]
-            self._compare(_joined(parts, np.shape(values)), values, f"{name}, {what}")
+            self._compare(joined(parts, np.shape(values)), values, f"{name}, {what}")
         self.checked.append(what)
 
     def given(self, all_batches) -> None:
@@ -274,7 +286,7 @@ class _Check:
         self.total, self.count = self.total + float(found.sum()), self.count + found.size
 
 
-def _joined(parts: list, shape: tuple):
+def joined(parts: list, shape: tuple):
     """The outputs of all blocks if they have the shape of a sequence's, else those of the last."""
     if parts[0] is not None and np.ndim(parts[0]) > 1:
         joined = np.concatenate(parts, 1)

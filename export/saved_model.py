@@ -27,6 +27,19 @@ def load(folder: Path):
     return loaded, loaded.signatures[SIGNATURE if SIGNATURE in names else names[0]]
 
 
+def signature_runner(folder: Path, name: str):
+    """A signature as a function from arrays by name to arrays by name."""
+    loaded, _ = load(folder)
+    function = loaded.signatures[name]
+
+    def run(inputs: dict) -> dict:
+        outputs = function(**{key: tf.constant(value) for key, value in inputs.items()})
+        return {key: value.numpy() for key, value in outputs.items()}
+
+    run.loaded = loaded  # the function alone does not hold its variables
+    return run
+
+
 def describe(folder: Path) -> Report:
     """What a SavedModel holds."""
     loaded, function = load(folder)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_recurrent.engines import lowering
-from keras_recurrent.export import sample
+from keras_recurrent.export import quantization, sample
 from keras_recurrent.export.comparison import Case, VerificationError, compare
 from keras_recurrent.export.report import Report, Tensor
 from keras_recurrent.export.signature import Signature, name_outputs
@@ -19,7 +19,12 @@ from keras_recurrent.keras_hooks import all_layers
 # 500 steps, initial weights as drawn and doubled): float32 3.5e-6, float16 3.2e-3; dynamic 0.019 with
 # weights as drawn, up to 0.14 with doubled ones, whose recurrence amplifies rounding: there the user
 # is to decide. 16-bit arithmetic (SavedModel only) is bound by its own rounding.
-TOLERANCES = {None: 1e-5, "float16": 5e-3, "dynamic": 5e-2, "int8": 1e-1, "bfloat16": 5e-2}
+TOLERANCES = {
+    None: 1e-5,
+    "float16": 5e-3,
+    "dynamic": 5e-2,
+    "bfloat16": 5e-2,
+} | quantization.TOLERANCES
 
 # Integers stand for a range that was measured on data: what lies outside is cut off, as it must be.
 _CALIBRATED = ("int8", "int16x8")
@@ -89,6 +94,28 @@ def check_on_data(
         # The last part is filled up with the first rows again.
         places = np.arange(start, start + size) % rows
         cases.append(_case(model, signature, [array[places] for array in arrays]))
+    tolerance = default_tolerance(model, report) if tolerance is None else tolerance
+    return compare(path, report, cases, tolerance, target, stateful)
+
+
+def check_on_calls(
+    model,
+    signature: Signature,
+    path: Path,
+    report: Report,
+    calls: list[dict[str, np.ndarray]],
+    tolerance: float | None,
+    target: str | None = None,
+    stateful: bool = False,
+) -> Report:
+    """Compare on inputs by name that fit the file as they are, one dictionary a call.
+
+    See `compare` for `target` and `stateful`.
+    """
+    cases = [
+        _case(model, signature, [call[tensor.name] for tensor in signature.inputs])
+        for call in calls
+    ]
     tolerance = default_tolerance(model, report) if tolerance is None else tolerance
     return compare(path, report, cases, tolerance, target, stateful)
 

@@ -28,7 +28,7 @@ TARGETS = {
     None: ("SavedModel",),
     "mobile": ("Interpreter", "CompiledModel"),
     "web": ("CompiledModel", "LiteRT.js"),
-    "micro": ("TFLM", "Interpreter"),
+    "micro": ("TFLM",),
 }
 
 
