@@ -186,7 +186,7 @@ def _picked(labels: np.ndarray, outputs: np.ndarray) -> str:
     one_label = labels.shape in (outputs.shape[:-1], (*outputs.shape[:-1], 1))
     if whole and one_label and classes > 1:
         return "sparse_categorical_accuracy"
-    bounded = outputs.size and 0 <= outputs.min() and outputs.max() <= 1
+    bounded = outputs.size and outputs.min() >= 0 and outputs.max() <= 1
     if bounded and np.isin(labels, (0, 1)).all() and labels.size == outputs.size:
         one_hot = classes > 1 and np.allclose(labels.sum(-1), 1) and _sums_to_one(outputs)
         return "categorical_accuracy" if one_hot else "binary_accuracy"

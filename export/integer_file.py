@@ -34,6 +34,8 @@ def mend(path: Path) -> None:
         _split_in_integers(model, graph, schema)
         for tensor in graph.tensors:
             tensor.name = (tensor.name or b"").split(b";")[0]
+            if tensor.quantization is not None:  # no runtime reads the ranges behind the scales
+                tensor.quantization.min = tensor.quantization.max = None
     _write(model, path)
 
 

@@ -68,8 +68,8 @@ def refusal(target: str, form: str, quantize: str | None, model=None) -> str | N
         if normalizing:
             return (
                 "Cells with layer normalisation do not survive integers: 8 bits are too few for the "
-                "variances, and TFLite has no 16-bit kernel for them. Use quantize='dynamic' or 'float16' "
-                f"(target 'mobile' or 'web') or None. Received: normalisation in {normalizing}"
+                "variances, and TFLite has no 16-bit kernel for them. Use quantize='dynamic' or "
+                f"'float16' (target 'mobile' or 'web') or None. Received: normalisation in {normalizing}"
             )
     return None
 
