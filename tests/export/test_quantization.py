@@ -141,7 +141,7 @@ def test_bad_whole_numbers():
     [
         ("mobile", "loop", "int8", "form='unroll'"),
         ("mobile", "fused", "int16x8", "quantize='int8'"),
-        ("mobile", "fused", "int8", "target='micro'"),
+        ("web", "loop", "int16x8", "streaming=True"),
         ("micro", "unroll", "dynamic", "'int8'"),
         ("micro", "fused", "int8", None),
         ("web", "step", "int16x8", None),
@@ -235,6 +235,12 @@ def test_step_states_need_a_roll_out(tmp_path):
         errors[kind] = last
     assert errors["rolled"] < 0.03
     assert errors["zeros"] > 5 * errors["rolled"]
+
+
+def test_notes():
+    assert "cut off" in quantization.notes("mobile", "step", "int8")[0]
+    assert any("2.5 KB" in note for note in quantization.notes("micro", "unroll", "int16x8"))
+    assert quantization.notes("mobile", "loop", "dynamic") == ()
 
 
 def test_samples_to_verify():
