@@ -79,12 +79,12 @@ def notes(target: str, form: str, quantize: str | None) -> tuple[str, ...]:
     if form == "fused":
         lines.append(
             "A fused LSTM in 8-bit integers saves memory on a microcontroller; on x86 it is slower than "
-            "in floats, and the Interpreter has given wrong numbers for stacks without biases."
+            "in floats, and the Interpreter has given wrong numbers for stacks with biases of zero."
         )
     if form == "unroll":
         lines.append(
-            "Every unrolled time step adds about 2.5 KB: from some 20 steps on, integers save space "
-            "only in layers whose weights are larger than that."
+            "Every unrolled time step adds about 2.5 KB to the file: integers save space only where "
+            "the weights are larger than that."
         )
     return tuple(lines)
 
