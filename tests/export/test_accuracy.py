@@ -62,7 +62,8 @@ def one_hot(y, width=3):
 def test_picked_metric(model, labels, picked):
     y = labels(labels_of(model))
     result = of(model, (X, y))
-    assert result.metric == picked and result.keras == result.exported
+    assert result.metric == picked
+    assert result.keras == result.exported
     predicted = model(X).numpy()
     if picked == "binary_accuracy":
         expected = ((predicted > 0.5) == y.reshape(predicted.shape)).mean()
@@ -87,7 +88,7 @@ def test_given_metrics():
     result = of(model, (X, y), metric)
     assert (result.metric, result.keras) == ("mine", 1.0)
     assert float(metric.result()) == 0.0  # what it had counted is still there
-    with pytest.raises(ValueError, match="no metric of this name.*'nonsense'"):
+    with pytest.raises(ValueError, match=r"no metric of this name.*'nonsense'"):
         of(model, (X, y), "nonsense")
     with pytest.raises(ValueError, match="must give one number"):
         of(model, (X, y), lambda true, predicted: predicted)
