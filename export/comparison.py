@@ -155,7 +155,7 @@ def _keeps_state(runtime: str, case: Case, difference: float, name: str, statefu
 
 
 def _difference(runtime: str, outputs: dict, name: str, reference, case: Case) -> np.ndarray:
-    """Absolute differences by max(1, largest absolute reference value)."""
+    """`differences` of an output, which must be there, of the right shape and no NaN."""
     values = outputs.get(name)
     if values is None or values.shape != reference.shape:
         received = "none" if values is None else f"shape {values.shape}"
@@ -163,11 +163,16 @@ def _difference(runtime: str, outputs: dict, name: str, reference, case: Case) -
             f"The exported model must give {name} of shape {reference.shape} for {case.shapes}. "
             f"Received: {received}, in {runtime}"
         )
-    values, reference = _wide(values), _wide(reference)
-    if np.isnan(values).any():
+    if np.isnan(_wide(values)).any():
         raise VerificationError(
             f"The exported model gives NaN in {name} for {case.shapes}, in {runtime}."
         )
+    return differences(values, reference)
+
+
+def differences(values, reference) -> np.ndarray:
+    """Absolute differences, divided by max(1, largest absolute reference value)."""
+    values, reference = _wide(values), _wide(reference)
     with np.errstate(invalid="ignore"):  # inf - inf, where both are the same
         difference = np.where(values == reference, 0.0, np.abs(values - reference))
     finite = np.abs(reference[np.isfinite(reference)])

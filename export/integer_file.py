@@ -28,7 +28,6 @@ _UNIT_SCALE = np.float32(2**-15)
 def mend(path: Path) -> None:
     """Rewrite a file that the converter has just written, its faults repaired."""
     schema = flatbuffer.litert("schema_py_generated")
-<<<<<<< HEAD
 
     def repair(model) -> None:
         for graph in model.subgraphs:
@@ -37,20 +36,10 @@ def mend(path: Path) -> None:
             _split_in_integers(model, graph, schema)
             for tensor in graph.tensors:
                 tensor.name = (tensor.name or b"").split(b";")[0]
+                if tensor.quantization is not None:  # no runtime reads the ranges behind the scales
+                    tensor.quantization.min = tensor.quantization.max = None
 
     rewrite(path, repair)
-=======
-    model = flatbuffer.parse(path)
-    for graph in model.subgraphs:
-        _give_scales_to_zeros(graph, schema)
-        _part_biases(model, graph, schema)
-        _split_in_integers(model, graph, schema)
-        for tensor in graph.tensors:
-            tensor.name = (tensor.name or b"").split(b";")[0]
-            if tensor.quantization is not None:  # no runtime reads the ranges behind the scales
-                tensor.quantization.min = tensor.quantization.max = None
-    _write(model, path)
->>>>>>> wip-quant
 
 
 def float_operations(path: Path) -> dict[str, int]:

@@ -114,8 +114,8 @@ class Report:
             first subgraph.
         variables: Tensors that keep their value from one call to the next.
         largest_difference, mean_difference: From the Keras model, absolute, each output divided by
-            max(1, its largest absolute value); None if not compared. Inputs times 10 to a file with
-            "dynamic" weights count a tenth: it rounds activations in steps that grow with them.
+            max(1, its largest absolute value); None if not compared. With inputs times 10 they count
+            a tenth, since states are as much larger.
         tolerance: What `largest_difference` was allowed to be.
         checked: The shapes of the inputs that were compared.
         milliseconds: Median time of one call, None if not compared.

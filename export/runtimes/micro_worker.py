@@ -38,21 +38,25 @@ class Model:
         self.interpreter.reset()
 
     def arena_bytes(self) -> int:
+        size = self._smallest(call=False)  # calls take long, and seldom need more
+        return size if self._runs_in(size, call=True) else self._smallest(call=True)
+
+    def _smallest(self, call: bool) -> int:
         enough = 1 << 10
-        while not self._runs_in(enough):
+        while not self._runs_in(enough, call):
             enough *= 2
             if enough > ROOM + 10 * len(self.content):
                 raise MemoryError("no size of the arena is enough")
         too_small = enough // 2
         while enough - too_small > STEP:
             middle = (enough + too_small) // (2 * STEP) * STEP
-            if self._runs_in(middle):
+            if self._runs_in(middle, call):
                 enough = middle
             else:
                 too_small = middle
         return enough
 
-    def _runs_in(self, arena: int) -> bool:
+    def _runs_in(self, arena: int, call: bool) -> bool:
         """Tried in a fork: with an arena that is too small TFLM may crash."""
         child = os.fork()
         if child:
@@ -61,13 +65,10 @@ class Model:
         try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
             self.interpreter = self.load(arena)
-            details = [self.interpreter.get_input_details(p) for p in range(len(self.inputs))]
-            self(
-                {
-                    name: np.zeros(detail["shape"], detail["dtype"])
-                    for name, detail in zip(self.inputs, details, strict=True)
-                }
-            )
+            if call:
+                details = [self.interpreter.get_input_details(p) for p in range(len(self.inputs))]
+                zeros = [np.zeros(detail["shape"], detail["dtype"]) for detail in details]
+                self(dict(zip(self.inputs, zeros, strict=True)))
             status = 0
         finally:
             os._exit(status)

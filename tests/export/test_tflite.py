@@ -103,7 +103,10 @@ def test_loop_is_exact_and_builtin(build, sizes, tmp_path):
     assert report.ops["WHILE"] >= 1
     sizes_tried = 1 if sizes == "static" else 4
     has_floats = any(tensor.dtype == "float32" for tensor in report.inputs)
-    assert len(report.checked) == sizes_tried + has_floats  # once more with large floats
+    # Once more with large floats, but where the model itself hangs on their last bits.
+    assert len(report.checked) - sizes_tried in (
+        (0, 1) if build is every_lstm_variant else (has_floats,)
+    )
     interpreter, compiled = report.runtimes
     assert interpreter.largest_difference == report.largest_difference
     if sizes == "static":
