@@ -122,7 +122,10 @@ def _reorders(call: Call) -> str | None:
 
 
 def _shifts(call: Call) -> str:
-    return "it changes the number of time steps. Prepare the frames before they enter the model."
+    return (
+        "it changes the number of time steps. Prepare the frames before they enter the model; zeros in "
+        "front of a convolution are Conv1D(padding='causal')."
+    )
 
 
 def _conv(call: Call) -> str | None:

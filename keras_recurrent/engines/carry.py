@@ -76,7 +76,10 @@ class Carry:
     def hold_outputs(self, layer, last_output, outputs, valid) -> tuple:
         """Outputs whose masked steps repeat the last valid one, of an earlier call if need be."""
         name, previous = self._take(f"state_{layer.name}_output", tf.zeros_like(last_output))
-        seen = valid if valid.shape[1] == 1 else tf.cumsum(tf.cast(valid, tf.int32), 1) > 0
+        if valid.shape[1] == 1:
+            last_output = self.new[name] = tf.where(valid, last_output, previous)
+            return last_output, None if outputs is None else last_output[:, tf.newaxis]
+        seen = tf.cumsum(tf.cast(valid, tf.int32), 1) > 0
         if outputs is not None:
             outputs = tf.where(seen[..., tf.newaxis], outputs, previous[:, tf.newaxis])
         self.new[name] = tf.where(seen[:, -1:], last_output, previous)

@@ -19,12 +19,10 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
     """Run `cell` over time; see `loop.run` for the arguments."""
     weights = cell.read_weights(noise)
     z = cell.project(inputs, weights, noise)
-    valid = None if mask is None else tf.unstack(column(mask))
+    valid = None if mask is None else _steps(column(mask))
     output = no_output(cell, length_of(z, 1))
     outputs = []
-    # A reshape is cheaper than a cut, and runs where an exported graph's products do.
-    steps = [tf.squeeze(z, 0)] if z.shape[0] == 1 else tf.unstack(z)
-    for t, z_t in enumerate(steps):
+    for t, z_t in enumerate(_steps(z)):
         noise_t = None if noise is None else noise.at(operator.itemgetter(t))
         new_output, new_states = advance(cell, z_t, states, weights, noise_t)
         if valid is not None:
@@ -37,3 +35,8 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
         return Result(output, None, states)
     # tf.stack refuses an empty list
     return Result(output, tf.stack(outputs) if outputs else output[tf.newaxis][:0], states)
+
+
+def _steps(tensor) -> list:
+    """The time steps; a single one is reshaped, which is cheaper than a cut in an exported graph."""
+    return [tf.squeeze(tensor, 0)] if tensor.shape[0] == 1 else tf.unstack(tensor)

@@ -60,7 +60,8 @@ def several(tmp_path_factory):
         ),
     ],
 )
-def test_step_files_give_the_numbers_of_keras(make, block, tmp_path):
+def test_step_files_give_the_numbers_of_keras(make, block, tmp_path, monkeypatch):
+    monkeypatch.setattr(roll_out, "LONGEST", 12)
     model, path = sequential(*make()), tmp_path / "m.tflite"
     states = to_file(model, path, block)
     streamed = streaming.check_streamable(model, block)
@@ -180,6 +181,18 @@ def test_sequences_are_asked_for_by_name(several):
         Stream(several[1]).push(np.zeros((1, 2)), who=np.zeros((1, 2)))
     with pytest.raises(ValueError, match="`constants` names"):
         Stream(several[1], constants="whom")
+
+
+def test_constants_that_look_like_sequences_are_named(tmp_path):
+    x, who = keras.Input((None, 3), name="x"), keras.Input((1, 2), name="who")
+    y = layers.GRU(2, return_sequences=True, name="a")(x) + layers.Dense(2)(who)
+    model, path = shaken(keras.Model([x, who], y)), tmp_path / "m.tflite"
+    to_file(model, path)
+    constant = np.ones((1, 1, 2), "float32")
+    run = Stream(path, constants="who")
+    np.testing.assert_allclose(
+        run.push(frames(), who=constant), model([frames(), constant]), atol=1e-6
+    )
 
 
 def test_files_that_do_not_stream(lstm, tmp_path):
