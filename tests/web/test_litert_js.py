@@ -92,9 +92,8 @@ def test_steps_in_eight_bits(kind, tmp_path, opened):
     in_browser = streamed(opened(path), x[:1])
     on_mobile = open_runner(path, "Interpreter")
     on_mobile.path = path
-    # XNNPACK's kernels for WebAssembly may round a tie otherwise.
-    np.testing.assert_allclose(in_browser, streamed(on_mobile, x[:1]), rtol=0, atol=0.02)
-    np.testing.assert_allclose(in_browser, model(x[:1], training=False), rtol=0, atol=0.1)
+    np.testing.assert_allclose(in_browser, streamed(on_mobile, x[:1]), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(in_browser, model(x[:1], training=False), rtol=0, atol=0.05)
 
 
 def test_variable_tensors_are_refused(tmp_path):
