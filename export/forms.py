@@ -19,7 +19,7 @@ class Rule:
     """What holds for some targets, forms and quantisations; None stands for all of them.
 
     In `CHOICES` the reason says why the form is taken, in `REFUSALS` why it is not, and what to do.
-    `streaming` None stands for both.
+    `streaming` None stands for both. `lowering` is what the layers are told, the form by default.
     """
 
     reason: str
@@ -27,6 +27,7 @@ class Rule:
     targets: tuple[str, ...] = TARGETS
     streaming: bool | None = None
     quantize: tuple[str | None, ...] = QUANTIZATIONS
+    lowering: str | None = None
 
     def holds(self, target: str, streaming: bool, quantize: str | None, form: str) -> bool:
         return (
@@ -52,11 +53,19 @@ CHOICES = (
         quantize=_FLOATING,
     ),
     Rule(
-        "one operation for a whole LSTM sequence where the layer allows it, else a copy of the step "
-        "for each time step: TFLM's loops over time give wrong numbers or never end",
+        "one operation for a whole LSTM sequence where the layer allows it, else one loop over time",
         "fused",
         targets=("micro",),
-        quantize=(None, "int8"),
+        quantize=(None,),
+        lowering="fused_or_loop",
+    ),
+    Rule(
+        "one operation for a whole LSTM sequence where the layer allows it, else a copy of the step "
+        "for each time step: loops cannot be had in integers",
+        "fused",
+        targets=("micro",),
+        quantize=("int8",),
+        lowering="fused_or_unroll",
     ),
     Rule(
         "a copy of the step for each time step: integer quantisation is right in no other form of a "
@@ -92,12 +101,6 @@ REFUSALS = (
         "representative_data.",
         targets=("micro",),
         quantize=("float16",),
-    ),
-    Rule(
-        "TFLM's loops over time give wrong numbers or never end. Use form='fused' for an LSTM, 'unroll' "
-        "for a few time steps, or streaming=True.",
-        "loop",
-        targets=("micro",),
     ),
     Rule(
         "The converter crashes on loops over time in integers, or writes wrong ones. Use "

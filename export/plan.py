@@ -43,7 +43,7 @@ def plan_tflite(
     quantize = _one_of("quantize", quantize, forms.QUANTIZATIONS)
     if form == "auto":
         rule = forms.form_for(target, streaming, quantize)
-        lowering = "fused_or_unroll" if rule.form == "fused" else rule.form
+        lowering = rule.lowering or rule.form
     else:
         rule = forms.asked_form(target, streaming, quantize, form)
         lowering = rule.form

@@ -25,6 +25,7 @@ from keras_recurrent.export import (
 from keras_recurrent.export.accuracy import task_accuracy
 from keras_recurrent.export.adopt import adopt
 from keras_recurrent.export.keras_layers import check_exportable, check_single_precision
+from keras_recurrent.export.outputs import part_outputs
 from keras_recurrent.export.report import Report
 from keras_recurrent.export.rewrite import set_cell_clip
 from keras_recurrent.export.signature import signature_of
@@ -49,6 +50,7 @@ def export(
             layers = made.trace(Path(folder))
             calibration = made.calls(Path(folder), samples) if chosen.integer else None
             converter.convert(Path(folder), temporary, chosen.quantize, calibration)
+        part_outputs(temporary)
         made.mend(temporary)
         report = _described(temporary, chosen, made, layers)
         ops.check(temporary, report, chosen.target, model)
@@ -111,7 +113,8 @@ class Whole:
         return quantization.representative_samples(data, self.signature)
 
     def trace(self, folder: Path) -> tuple[str, ...]:
-        layers = trace(self._adopted, self.signature, self._plan.lowering, folder)
+        compact = self._plan.target == "micro"
+        layers = trace(self._adopted, self.signature, self._plan.lowering, folder, compact)
         self._fused = sum(": fused" in line for line in layers)
         return layers
 

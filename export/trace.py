@@ -14,7 +14,9 @@ from keras_recurrent.export.signature import Signature, name_outputs
 from keras_recurrent.keras_hooks import all_layers
 
 
-def trace(model, signature: Signature, form: str, folder: Path) -> tuple[str, ...]:
+def trace(
+    model, signature: Signature, form: str, folder: Path, compact: bool = False
+) -> tuple[str, ...]:
     """Write `model`, its recurrent layers in the given form, as a SavedModel into `folder`.
 
     Returns:
@@ -24,7 +26,7 @@ def trace(model, signature: Signature, form: str, folder: Path) -> tuple[str, ..
 
     def serve(*tensors):
         nonlocal layers
-        with lowering(form) as told:
+        with lowering(form, compact) as told:
             outputs = model(signature.pack(tensors), training=False)
         layers = tuple(f"{name}: {choice.engine}, {choice.reason}" for name, choice in told.choices)
         return name_outputs(outputs)

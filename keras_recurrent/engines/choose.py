@@ -67,14 +67,14 @@ def choose(facts: Facts) -> Choice:
 def _exported(facts: Facts) -> Choice:
     if facts.form == "unroll":
         return _unrolled(facts, "the export asks for one copy of the step for each time step")
-    if facts.form in ("fused", "fused_or_unroll"):
-        return _fused_or_unrolled(facts)
+    if facts.form.startswith("fused"):
+        return _fused_or_other(facts)
     if facts.form == "saved_model":
         return Choice("loop", "any TensorFlow runs the loop of a SavedModel")
     return Choice("portable", "an export takes the loop that needs built-in operations only")
 
 
-def _fused_or_unrolled(facts: Facts) -> Choice:
+def _fused_or_other(facts: Facts) -> Choice:
     if facts.against_fused is None:
         return Choice("fused", "one operation runs the whole sequence")
     if facts.form == "fused":
@@ -82,6 +82,8 @@ def _fused_or_unrolled(facts: Facts) -> Choice:
             f"form='fused' cannot serve this layer: {facts.against_fused}. Use form='auto', which fuses "
             "where it can, or another form."
         )
+    if facts.form == "fused_or_loop":
+        return Choice("portable", f"a loop with built-in operations only, as {facts.against_fused}")
     return _unrolled(facts, f"a copy of the step for each time step, as {facts.against_fused}")
 
 

@@ -10,6 +10,7 @@ using.
 import tensorflow as tf
 
 from keras_recurrent.engines import portable_fixed
+from keras_recurrent.engines.lowering import compact_wanted
 from keras_recurrent.engines.result import (
     Result,
     advance,
@@ -46,7 +47,7 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
 
     output = no_output(cell, batch)
     if isinstance(batch, int) and isinstance(timesteps, int) and timesteps > 0:
-        together = portable_fixed.steps_together(weights, inputs, z)
+        together = 1 if compact_wanted() else portable_fixed.steps_together(weights, inputs, z)
         look_back = valid is not None
         return portable_fixed.over_time(step, rows, states, output, together, collect, look_back)
 

@@ -1,0 +1,83 @@
+"""Outputs of a `.tflite` file that are one tensor under several names.
+
+The output of a GRU is its new state. The converter names one tensor twice then, of which LiteRT's
+CompiledModel shows one name only: each name gets a tensor of its own here, by a RESHAPE to the same
+shape, which every runtime has.
+"""
+
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+
+from keras_recurrent.export import schema
+from keras_recurrent.export.rewrite import rewrite
+
+
+def part_outputs(path: Path) -> None:
+    """Rewrite a file of one signature in which outputs share a tensor; leave others alone."""
+    model = schema.parse(path)
+    outputs = schema.places(model.subgraphs[0].outputs)
+    if len(set(outputs)) < len(outputs):
+        rewrite(path, _part)
+
+
+def _part(model) -> None:
+    generated = schema.litert("schema_py_generated")
+    graph, seen = model.subgraphs[0], set()
+    places = list(graph.outputs)
+    names = {id(t): t for s in model.signatureDefs or () for t in s.outputs}.values()
+    for number, place in enumerate(places):
+        if place not in seen:
+            seen.add(place)
+            continue
+        copy = deepcopy(graph.tensors[place])
+        copy.name = f"{_text(copy.name)}_{number}".encode()
+        copy.buffer = _buffer(model, generated, b"")
+        graph.tensors.append(copy)
+        places[number] = len(graph.tensors) - 1
+        shape = np.asarray(copy.shape, np.int32)
+        graph.operators.append(_reshape(model, graph, generated, place, places[number], shape))
+        # Of the names of the shared tensor the last one goes on to the new.
+        sharing = [t for t in names if t.tensorIndex == place]
+        sharing[-1].tensorIndex = places[number]
+    graph.outputs = np.array(places, np.int32)
+
+
+def _reshape(model, graph, generated, source: int, target: int, shape: np.ndarray):
+    constant = generated.TensorT(
+        shape=np.array([len(shape)], np.int32),
+        type=generated.TensorType.INT32,
+        buffer=_buffer(model, generated, shape.tobytes()),
+        name=f"shape_of_output_{target}".encode(),
+    )
+    graph.tensors.append(constant)
+    inputs = np.array([source, len(graph.tensors) - 1], np.int32)
+    return generated.OperatorT(
+        opcodeIndex=_code(model, generated),
+        inputs=inputs,
+        outputs=np.array([target], np.int32),
+        builtinOptionsType=generated.BuiltinOptions.ReshapeOptions,
+        builtinOptions=generated.ReshapeOptionsT(newShape=shape),
+    )
+
+
+def _code(model, generated) -> int:
+    reshape = generated.BuiltinOperator.RESHAPE
+    for number, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == reshape:
+            return number
+    model.operatorCodes.append(
+        generated.OperatorCodeT(deprecatedBuiltinCode=reshape, builtinCode=reshape, version=1)
+    )
+    return len(model.operatorCodes) - 1
+
+
+def _buffer(model, generated, content: bytes) -> int:
+    data = np.frombuffer(content, np.uint8) if content else None
+    model.buffers.append(generated.BufferT(data))
+    return len(model.buffers) - 1
+
+
+def _text(name) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name or "")
