@@ -68,7 +68,7 @@ def test_bad_saved_model_paths(model, no_work, tmp_path):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
 def test_interrupted_file(model, error, tmp_path, monkeypatch):
-    def interrupted(folder, output, quantize):
+    def interrupted(folder, output, quantize, samples):
         output.write_text("half a file")
         raise error("stop")
 

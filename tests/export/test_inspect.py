@@ -29,7 +29,16 @@ def test_what_the_file_holds(exported):
     assert (str(seen.inputs[0]), seen.inputs[0].stored_shape) == ("x float32 (?, ?, 3)", (1, 1, 3))
     assert str(seen.outputs[0]).startswith("y float32")
     assert seen.signatures == ("serving_default",)
-    assert seen.largest_difference is None
+    for name in (
+        "largest_difference",
+        "tolerance",
+        "runtimes",
+        "target",
+        "form",
+        "reason",
+        "layers",
+    ):
+        assert getattr(seen, name) == getattr(report, name)
 
 
 def with_flex(function, shape):

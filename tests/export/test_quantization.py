@@ -11,7 +11,7 @@ import keras_recurrent as kr
 from keras_recurrent.export import converter, flatbuffer, integer_file, quantization
 from keras_recurrent.export.plan import FROM_THE_MODEL
 from keras_recurrent.export.quantization import representative_samples
-from keras_recurrent.export.runners import TFLiteRunner
+from keras_recurrent.export.runtimes.litert import InterpreterRunner
 from keras_recurrent.export.signature import signature_of
 from keras_recurrent.export.trace import trace
 
@@ -136,28 +136,12 @@ def test_bad_whole_numbers():
         representative_samples([ROWS, np.ones((4, T), int)], two_inputs())
 
 
-@pytest.mark.parametrize(
-    ("target", "form", "quantize", "instead"),
-    [
-        ("mobile", "loop", "int8", "form='unroll'"),
-        ("mobile", "fused", "int16x8", "quantize='int8'"),
-        ("web", "loop", "int16x8", "streaming=True"),
-        ("micro", "unroll", "dynamic", "'int8'"),
-        ("micro", "fused", "int8", None),
-        ("web", "step", "int16x8", None),
-        ("mobile", "loop", "dynamic", None),
-    ],
-)
-def test_refusals(target, form, quantize, instead):
-    reason = quantization.refusal(target, form, quantize)
-    assert reason is None if instead is None else instead in reason
-
-
 def test_layer_normalisation_is_refused():
     model = model_of(kr.Bidirectional(kr.GRU(3, normalization="layer")))
-    assert "variances" in quantization.refusal("mobile", "unroll", "int8", model)
-    assert quantization.refusal("mobile", "loop", "dynamic", model) is None
-    assert quantization.refusal("mobile", "unroll", "int8", model_of(kr.GRU(3))) is None
+    with pytest.raises(ValueError, match=r"variances.*'dynamic'.*quantize='int8'.*gru"):
+        quantization.check_cells("int8", model)
+    quantization.check_cells("dynamic", model)
+    quantization.check_cells("int8", model_of(kr.GRU(3)))
 
 
 def converted(model, quantize, samples, folder: Path) -> Path:
@@ -169,7 +153,7 @@ def converted(model, quantize, samples, folder: Path) -> Path:
 
 
 def difference(model, path: Path, rows) -> float:
-    run, reference = TFLiteRunner(path), model.predict(rows, verbose=0)
+    run, reference = InterpreterRunner(path), model.predict(rows, verbose=0)
     outputs = np.concatenate([run({"x": row[np.newaxis]})["output_0"] for row in rows])
     return float(np.abs(outputs - reference).max()) / max(1.0, np.abs(reference).max())
 
@@ -223,7 +207,7 @@ def test_step_states_need_a_roll_out(tmp_path):
         "zeros": [{**s, "state_h": 0 * s["state_h"]} for s in rolled],
     }.items():
         path = converted(step, "int8", samples, tmp_path / kind)
-        run = TFLiteRunner(path)
+        run = InterpreterRunner(path)
         last, zeros = 0, np.zeros((1, 8), "float32")
         for n in range(3):
             state = true = zeros
@@ -238,9 +222,9 @@ def test_step_states_need_a_roll_out(tmp_path):
 
 
 def test_notes():
-    assert "cut off" in quantization.notes("mobile", "step", "int8")[0]
-    assert any("2.5 KB" in note for note in quantization.notes("micro", "unroll", "int16x8"))
-    assert quantization.notes("mobile", "loop", "dynamic") == ()
+    assert "cut off" in quantization.notes("step", "int8")[0]
+    assert any("2.5 KB" in note for note in quantization.notes("unroll", "int16x8"))
+    assert quantization.notes("loop", "dynamic") == ()
 
 
 def test_samples_to_verify():

@@ -103,6 +103,31 @@ def test_no_signature_that_could_be_meant(names, tmp_path):
         export.inspect(tmp_path / "m")
 
 
-def test_streaming_is_refused(model, tmp_path):
-    with pytest.raises(ValueError, match="streaming=True"):
-        export.to_saved_model(model, tmp_path / "m", streaming=True)
+def test_streaming_in_plain_tensorflow(tmp_path):
+    """Three signatures, driven as TensorFlow Serving's clients do, without this package's help."""
+    x = keras.Input((None, 3), name="x")
+    model = keras.Model(x, keras.layers.Dense(2)(kr.LSTM(4, return_sequences=True)(x)))
+    report = export.to_saved_model(model, tmp_path / "m", streaming=True, block=2)
+    assert report.signatures == ("initial_state", "serve", "serving_default", "step")
+    assert (report.block, len(report.states)) == (2, 2)
+    loaded = tf.saved_model.load(str(tmp_path / "m"))
+    frames = np.random.default_rng(0).normal(size=(3, 6, 3)).astype("float32")
+    whole = loaded.signatures["serve"](x=tf.constant(frames))["output_0"]
+    states = loaded.signatures["initial_state"](batch_size=tf.constant(3))
+    parts = []
+    for start in range(0, 6, 2):
+        out = loaded.signatures["step"](x=tf.constant(frames[:, start : start + 2]), **states)
+        states = {name: out[name] for name in states}
+        parts.append(out["output_0"])
+    np.testing.assert_allclose(tf.concat(parts, 1), whole, atol=1e-6)
+    np.testing.assert_allclose(whole, model(frames), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"streaming": "yes"}, "streaming='yes'"), ({"block": 2}, "streaming=True.*block=2")],
+)
+def test_bad_arguments(model, arguments, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        export.to_saved_model(model, tmp_path / "m", **arguments)
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from conformance.streams import sequential, shaken, to_file
 from keras import layers
 
 import keras_recurrent as kr
-from keras_recurrent.export import roll_out, runners, stream, streaming
+from keras_recurrent.export import roll_out, runtimes, stream, streaming
 from keras_recurrent.export.signature import signature_of
 from keras_recurrent.export.stream import Stream
 
@@ -65,7 +65,7 @@ def test_step_files_give_the_numbers_of_keras(make, block, tmp_path, monkeypatch
     model, path = sequential(*make()), tmp_path / "m.tflite"
     states = to_file(model, path, block)
     streamed = streaming.check_streamable(model, block)
-    run = runners.open_runner(path)
+    run = runtimes.open_runner(path, "Interpreter")
     largest, _, checked = roll_out.check_roll_out(
         model, streamed, signature_of(model), run, states, frames(2, 11), tolerance=2e-6
     )

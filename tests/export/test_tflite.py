@@ -139,14 +139,14 @@ def test_unroll_has_no_loop(tmp_path):
 
 
 def test_unroll_needs_a_length(tmp_path):
-    with pytest.raises(ValueError, match="known beforehand"):
+    with pytest.raises(ValueError, match=r"needs a fixed number of time steps.*timesteps='from"):
         export.to_tflite(one_input(kr.LSTM(3)), tmp_path / "m.tflite", form="unroll")
     assert not list(tmp_path.iterdir())
 
 
 def test_float16_halves_the_file(tmp_path):
     keras.utils.set_random_seed(0)
-    model = one_input(kr.LSTM(32), shape=(5, 40))
+    model = one_input(kr.LSTM(96), shape=(6, 40))
     plain = export.to_tflite(model, tmp_path / "a.tflite")
     half = export.to_tflite(model, tmp_path / "b.tflite", quantize="float16")
     eighth = export.to_tflite(model, tmp_path / "c.tflite", quantize="dynamic")
@@ -193,12 +193,25 @@ def test_timesteps(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"target": "micro"}, r"target 'mobile'\. Received: target='micro'"),
-        ({"form": "fused"}, r"form 'auto' \| 'loop' \| 'unroll'\. Received: form='fused'"),
-        ({"quantize": "int8"}, r"'float16' \| 'dynamic'\. Received: quantize='int8'"),
+        ({"target": "phone"}, r"'mobile' \| 'web' \| 'micro'\. Received: target='phone'"),
+        ({"target": "micro"}, r"'micro'.*fixed number of time steps.*\(1, \?, 4\)"),
+        ({"target": "web"}, r"'web'.*fixed number of time steps.*\(1, \?, 4\)"),
+        ({"form": "compiled"}, r"'fused' \| 'unroll' \| 'step'\. Received: form='compiled'"),
+        ({"form": "fused"}, "form='fused' needs a fixed number of time steps"),
+        ({"form": "step"}, "streaming=True"),
+        ({"form": "loop", "streaming": True}, "A streaming export is a step"),
+        ({"target": "web", "form": "fused"}, "Use form='loop'"),
+        ({"target": "micro", "quantize": "dynamic"}, "NaN.*quantize='int8'"),
+        ({"form": "loop", "quantize": "int8", "representative_data": [1]}, "streaming=True"),
+        ({"quantize": "int4"}, r"'int8' \| 'int16x8'\. Received: quantize='int4'"),
+        ({"quantize": "int8"}, "needs `representative_data`.*Received: None"),
         ({"quantize": False}, "Received: quantize=False"),
-        ({"streaming": True}, "Streaming.*streaming=True"),
+        ({"streaming": 1}, "streaming=1"),
+        ({"streaming": True, "timesteps": 4}, "leave `timesteps` out.*timesteps=4"),
+        ({"streaming": True, "batch_size": None}, "batch_size=None"),
+        ({"target": "web", "timesteps": 5, "batch_size": None}, "batch_size=None"),
         ({"block": 4}, "block=4"),
+        ({"verify": "yes"}, "verify='yes'"),
         ({"representative_data": [1]}, "representative_data"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": 2.5}, "batch_size=2.5"),
@@ -213,7 +226,7 @@ def test_timesteps(tmp_path):
         ({"tolerance": np.array([1e-3, 1e-3])}, "tolerance=array"),
     ],
 )
-def test_arguments_not_there_yet(arguments, message, tmp_path):
+def test_arguments_that_contradict(arguments, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         export.to_tflite(one_input(kr.LSTM(3)), tmp_path / "m.tflite", **arguments)
 
