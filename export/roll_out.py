@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_recurrent.export import sample, saved_model
+from keras_recurrent.export import sample
 from keras_recurrent.export.report import Tensor
 from keras_recurrent.export.signature import Signature, name_outputs
 from keras_recurrent.export.streaming import Step
@@ -25,40 +24,42 @@ Run = Callable[[dict], dict]
 
 
 def roll_out(
-    folder: Path, streaming: StreamingModel, signature: Signature, data
+    streaming: StreamingModel, signature: Signature, data, size: int | None = None
 ) -> list[dict[str, np.ndarray]]:
     """What each call of a step reads when sequences stream through it, states included.
 
+    All rows go through the step together, in TensorFlow.
+
     Args:
-        folder: The SavedModel that `trace_step` wrote.
-        streaming: What it was written from.
+        streaming: What `check_streamable` gave.
         signature: That of the original model.
         data: Whole sequences, as the model takes them. Frames behind the last full block are left
-            out; where the step has a fixed batch size, the last batch is filled up with first rows.
+            out.
+        size: Rows of a call; all by default. The last batch is filled up with first rows.
 
     Returns:
-        One dictionary of arrays by input name for every call, in order.
+        One dictionary of arrays by input name for every call: batch after batch, each in order.
     """
-    loaded, function = saved_model.load(folder)
-    specs = function.structured_input_signature[1]
+    step = Step(streaming, signature, None)
+    specs = [tf.TensorSpec(t.shape, t.dtype, t.name) for t in (*step.inputs, *step.states)]
+    function = tf.function(step, specs, autograph=False)
     calls: list[dict] = []
 
     def run(inputs):
         calls.append(inputs)
-        outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
+        outputs = function(*(tf.constant(inputs[spec.name]) for spec in specs))
         return {name: value.numpy() for name, value in outputs.items()}
 
-    names = [t.name for t in signature.inputs]
-    states = [
-        Tensor(name, tuple(spec.shape), spec.dtype.name)
-        for name, spec in specs.items()
-        if name not in names
-    ]
-    for part in batches(streaming, signature, data, specs[names[0]].shape[0]):
-        for _ in blocks(run, streaming, part, states):
-            pass
-    del loaded  # it held the variables until here
-    return calls
+    recorded = []
+    (rows,) = batches(streaming, signature, data, None)
+    for _ in blocks(run, streaming, rows, step.states):
+        pass
+    count = len(rows[0])
+    size = count if size is None else size
+    for start in range(0, count, size):
+        places = np.arange(start, start + size) % count
+        recorded += [{name: value[places] for name, value in call.items()} for call in calls]
+    return recorded
 
 
 def batches(

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from keras_recurrent.engines import lowering
 from keras_recurrent.export import roll_out, runtimes
 from keras_recurrent.export.comparison import VerificationError
+from keras_recurrent.export.plan import SAVED_MODEL_FORM
 from keras_recurrent.export.report import Report, RuntimeResult, Tensor
 from keras_recurrent.export.signature import Signature, name_outputs
 from keras_recurrent.export.streaming_model import StreamingModel
@@ -21,13 +24,22 @@ _INTEGER = ("int8", "int16x8")
 
 
 def recorded_calls(
-    folder: Path, streaming: StreamingModel, signature: Signature, samples: list[dict]
+    streaming: StreamingModel, signature: Signature, samples: list[dict], size: int
 ) -> list[dict]:
-    """What the step reads when samples stream through it: inputs and states as they really occur."""
+    """What a step of `size` rows reads when samples stream through it: states as they really occur."""
     calls: list[dict] = []
-    for sample in _spread(samples, streaming, CALIBRATING_CALLS):
-        calls += roll_out.roll_out(folder, streaming, signature, _as_called(signature, sample))
-    return calls
+    for alike in _of_one_shape(samples):
+        joined = {name: np.concatenate([s[name] for s in alike]) for name in alike[0]}
+        calls += roll_out.roll_out(streaming, signature, _as_called(signature, joined), size)
+    places = np.linspace(0, len(calls) - 1, min(len(calls), CALIBRATING_CALLS)).astype(int)
+    return [calls[place] for place in np.unique(places)]
+
+
+def _of_one_shape(samples: list[dict]) -> list[list[dict]]:
+    groups: dict[tuple, list[dict]] = {}
+    for sample in samples:
+        groups.setdefault(tuple(a.shape for a in sample.values()), []).append(sample)
+    return list(groups.values())
 
 
 def check(
@@ -156,23 +168,25 @@ class WholeSequences:
     ):
         self._run, self._streaming = run, streaming
         self._signature, self._states = signature, states
+        self._shapes = cache(self._shapes_for)
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         flat = [inputs[tensor.name] for tensor in self._signature.inputs]
         received = list(roll_out.blocks(self._run, self._streaming, flat, self._states))
-        shapes = self._shapes(flat)
+        shapes = self._shapes(*((a.shape, a.dtype) for a in flat))
         return {
             name: roll_out.joined([outputs[name] for outputs in received], shape)
             for name, shape in shapes.items()
         }
 
-    def _shapes(self, flat: list[np.ndarray]) -> dict[str, tuple]:
-        """Those that the Keras model gives for whole sequences."""
+    def _shapes_for(self, *inputs) -> dict[str, tuple]:
+        """Those that the Keras model gives for whole sequences of these shapes and dtypes."""
 
         def call(*tensors):
-            outputs = self._streaming.model(self._signature.pack(tensors), training=False)
+            with lowering(SAVED_MODEL_FORM):
+                outputs = self._streaming.model(self._signature.pack(tensors), training=False)
             return name_outputs(outputs)
 
-        specs = [tf.TensorSpec(a.shape, a.dtype) for a in flat]
+        specs = [tf.TensorSpec(shape, dtype) for shape, dtype in inputs]
         function = tf.function(call, autograph=False).get_concrete_function(*specs)
         return {name: tuple(t.shape) for name, t in function.structured_outputs.items()}

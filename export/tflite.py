@@ -48,7 +48,7 @@ def export(
         samples = made.samples(representative_data) if chosen.integer else None
         with TemporaryDirectory(prefix="keras_recurrent-") as folder:
             layers = made.trace(Path(folder))
-            calibration = made.calls(Path(folder), samples) if chosen.integer else None
+            calibration = made.calls(samples) if chosen.integer else None
             converter.convert(Path(folder), temporary, chosen.quantize, calibration)
         part_outputs(temporary)
         made.mend(temporary)
@@ -118,7 +118,7 @@ class Whole:
         self._fused = sum(": fused" in line for line in layers)
         return layers
 
-    def calls(self, folder: Path, samples: list[dict]) -> list[dict]:
+    def calls(self, samples: list[dict]) -> list[dict]:
         return samples
 
     def mend(self, path: Path) -> None:

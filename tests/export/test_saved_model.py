@@ -131,3 +131,15 @@ def test_bad_arguments(model, arguments, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         export.to_saved_model(model, tmp_path / "m", **arguments)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("length", [5, None])
+def test_kerass_own_export_is_right(length, tmp_path):
+    """A user's `model.export`: whatever engine it holds, the numbers are the model's."""
+    x = keras.Input((length, 3))
+    model = keras.Model(x, kr.LSTM(4, return_sequences=True)(x))
+    model.export(tmp_path / "m", verbose=False)
+    rows = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    loaded = tf.saved_model.load(str(tmp_path / "m"))  # the function alone holds no variables
+    served = loaded.serve(rows)
+    np.testing.assert_allclose(served, model(rows), atol=1e-6)
