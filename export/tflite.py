@@ -176,8 +176,9 @@ class Streamed:
         self.states = streaming.trace_step(self._streaming, self.signature, size, folder)
         return ()
 
-    def calls(self, folder: Path, samples: list[dict]) -> list[dict]:
-        return stream_verification.recorded_calls(folder, self._streaming, self.signature, samples)
+    def calls(self, samples: list[dict]) -> list[dict]:
+        size = self._plan.batch_size
+        return stream_verification.recorded_calls(self._streaming, self.signature, samples, size)
 
     def mend(self, path: Path) -> None:
         """Nothing: a step holds no fused operation."""
