@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_recurrent.engines import lowering
 from keras_recurrent.export import sample, saved_model
 from keras_recurrent.export.report import Tensor
 from keras_recurrent.export.signature import Signature, name_outputs
@@ -25,7 +26,7 @@ Run = Callable[[dict], dict]
 
 
 def roll_out(
-    folder: Path, streaming: StreamingModel, signature: Signature, data
+    folder: Path, streaming: StreamingModel, signature: Signature, *data
 ) -> list[dict[str, np.ndarray]]:
     """What each call of a step reads when sequences stream through it, states included.
 
@@ -33,8 +34,9 @@ def roll_out(
         folder: The SavedModel that `trace_step` wrote.
         streaming: What it was written from.
         signature: That of the original model.
-        data: Whole sequences, as the model takes them. Frames behind the last full block are left
-            out; where the step has a fixed batch size, the last batch is filled up with first rows.
+        data: Whole sequences, as the model takes them, one argument for each call. Frames behind the
+            last full block are left out; where the step has a fixed batch size, the last batch is
+            filled up with first rows.
 
     Returns:
         One dictionary of arrays by input name for every call, in order.
@@ -54,9 +56,10 @@ def roll_out(
         for name, spec in specs.items()
         if name not in names
     ]
-    for part in batches(streaming, signature, data, specs[names[0]].shape[0]):
-        for _ in blocks(run, streaming, part, states):
-            pass
+    for each in data:
+        for part in batches(streaming, signature, each, specs[names[0]].shape[0]):
+            for _ in blocks(run, streaming, part, states):
+                pass
     del loaded  # it held the variables until here
     return calls
 
@@ -121,6 +124,7 @@ def check_roll_out(
     *,
     made_up: bool = True,
     saturate: bool = True,
+    reference: "Reference | None" = None,
 ) -> tuple[float, float, tuple[str, ...]]:
     """Hold a stream, block by block, against the Keras model on whole sequences.
 
@@ -137,6 +141,7 @@ def check_roll_out(
         tolerance: Largest difference allowed, relative to max(1, largest output); default 1e-6.
         made_up: Whether to use made-up sequences: not where integers stand for a measured range.
         saturate: Whether these are to be large once: not where the rounding grows with the values.
+        reference: Keeps the graphs of the models from one comparison to the next.
 
     Returns:
         The largest and the mean difference, and what was compared.
@@ -145,7 +150,8 @@ def check_roll_out(
         VerificationError: It differs, or gives NaN where the model does not.
     """
     rows = states[0].shape[0]
-    check = _Check(model, streaming, signature, runner, states)
+    reference = Reference(signature) if reference is None else reference
+    check = _Check(model, streaming, signature, runner, states, reference)
     if made_up:
         _check_made_up(check, rows, saturate)
     if data is not None:
@@ -179,14 +185,38 @@ def _ten_times(array):
     return 10 * array if array.dtype.kind == "f" else array
 
 
+class Reference:
+    """Keras models on flat lists of arrays: as graphs, since loops take milliseconds a step eagerly."""
+
+    def __init__(self, signature: Signature):
+        self._signature = signature
+        self._graphs: dict[tuple, Callable] = {}
+
+    def __call__(self, model, inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
+        tensors = [tf.constant(array) for array in inputs]
+        key = (id(model), *(tensor.shape for tensor in tensors))
+        if key not in self._graphs:
+            self._graphs[key] = self._graph(model, tensors)
+        outputs = self._graphs[key](*tensors)
+        return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+
+    def _graph(self, model, tensors):
+        def call(*flat):
+            with lowering("saved_model"):  # XLA would compile for each shape
+                return name_outputs(model(self._signature.pack(flat), training=False))
+
+        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+        return tf.function(call, autograph=False).get_concrete_function(*specs)
+
+
 class _Check:
     """Comparisons, and the differences found so far."""
 
-    def __init__(self, model, streaming, signature, runner, states):
+    def __init__(self, model, streaming, signature, runner, states, reference):
         self.largest, self.total, self.count, self.worst = 0.0, 0.0, 0, ""
         self.checked: list[str] = []
         self._model, self._streaming, self._signature = model, streaming, signature
-        self._run, self._states = runner, states
+        self._run, self._states, self._call = runner, states, reference
         # Those that keep a state of their own, or insist on a GPU: their copy in the stream does not.
         self._bound = any(
             getattr(la, "stateful", False) or getattr(la, "engine", None) == "cudnn"
@@ -271,11 +301,6 @@ class _Check:
     def _reference(self, inputs, steps: int) -> dict[str, np.ndarray]:
         fits = self._fixed in (None, steps) and not self._bound
         return self._call(self._model if fits else self._streaming.model, inputs)
-
-    def _call(self, model, inputs) -> dict[str, np.ndarray]:
-        packed = self._signature.pack([tf.constant(a) for a in inputs])
-        outputs = name_outputs(model(packed, training=False))
-        return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
 
     def _compare(self, received, expected, what: str) -> None:
         found = _difference(received, expected, what)

@@ -24,10 +24,9 @@ def recorded_calls(
     folder: Path, streaming: StreamingModel, signature: Signature, samples: list[dict]
 ) -> list[dict]:
     """What the step reads when samples stream through it: inputs and states as they really occur."""
-    calls: list[dict] = []
-    for sample in _spread(samples, streaming, CALIBRATING_CALLS):
-        calls += roll_out.roll_out(folder, streaming, signature, _as_called(signature, sample))
-    return calls
+    chosen = _spread(samples, streaming, CALIBRATING_CALLS)
+    data = [_as_called(signature, sample) for sample in chosen]
+    return roll_out.roll_out(folder, streaming, signature, *data)
 
 
 def check(
@@ -58,6 +57,8 @@ def check(
         chosen = _spread(samples, streaming, _VERIFYING_CALLS)
         sequences = [_as_called(signature, sample) for sample in chosen]
 
+    reference = roll_out.Reference(signature)
+
     def compared(run) -> tuple[float, float, tuple[str, ...]]:
         found = [
             roll_out.check_roll_out(
@@ -71,6 +72,7 @@ def check(
                 made_up=made_up,
                 # The step of hybrid 8-bit products grows with the largest value of the moment.
                 saturate=report.quantize != "dynamic",
+                reference=reference,
             )
             for each in (sequences or [None])
         ]

@@ -293,6 +293,8 @@ def test_roll_out_records_states_as_they_occur(tmp_path):
             )
             expected = model(x[row : row + 1, : 2 * place])
             np.testing.assert_allclose(call["state_g_h"], expected, atol=1e-6)
+    twice = roll_out.roll_out(tmp_path / "step", streamed, signature, x, x[:, :4])
+    assert len(twice) == 2 * 3 + 2 * 2
     with pytest.raises(ValueError, match=r"fit the model's input input.*\(2, 7, 5\)"):
         roll_out.roll_out(tmp_path / "step", streamed, signature, np.zeros((2, 7, 5)))
     with pytest.raises(ValueError, match="at least the 2 of a block"):
