@@ -22,7 +22,8 @@ def convert(
 ) -> None:
     """Convert a SavedModel's `serving_default` into the file `output`.
 
-    `samples`, inputs by name, all of the same shapes, calibrate the integers of "int8" and "int16x8"; see `quantization`.
+    `samples`, inputs by name, all of the same shapes, calibrate the integers of "int8" and "int16x8";
+    see `quantization`.
 
     Raises:
         RuntimeError: The converter refused the model, crashed or took longer than `TIME_LIMIT`.

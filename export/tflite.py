@@ -10,6 +10,7 @@ import keras
 
 from keras_recurrent.cells import LSTMCell
 from keras_recurrent.export import (
+    accuracy,
     converter,
     files,
     flatbuffer,
@@ -22,7 +23,6 @@ from keras_recurrent.export import (
     streaming,
     verification,
 )
-from keras_recurrent.export.accuracy import task_accuracy
 from keras_recurrent.export.adopt import adopt
 from keras_recurrent.export.keras_layers import check_exportable, check_single_precision
 from keras_recurrent.export.outputs import part_outputs
@@ -44,6 +44,8 @@ def export(
     check_single_precision(model)
     quantization.check_cells(chosen.quantize, model)
     made = (Streamed if chosen.streaming else Whole)(model, chosen)
+    if test_data is not None:
+        test_data = accuracy.collected(test_data, made.sequences)
     with files.new_file(path, ".tflite") as temporary:
         samples = made.samples(representative_data) if chosen.integer else None
         with TemporaryDirectory(prefix="keras_recurrent-") as folder:
@@ -109,6 +111,11 @@ class Whole:
         self._adopted = adopt(model)
         self._fused = 0
 
+    @property
+    def sequences(self):
+        """The signature of whole sequences."""
+        return self.signature
+
     def samples(self, data) -> list[dict]:
         return quantization.representative_samples(data, self.signature)
 
@@ -147,7 +154,7 @@ class Whole:
     def accuracy(self, path: Path, test_data, metric):
         run = runtimes.open_runner(path, runtimes.TARGETS[self._plan.target][0])
         try:
-            return task_accuracy(self._model, self.signature, run, test_data, metric)
+            return accuracy.task_accuracy(self._model, self.signature, run, test_data, metric)
         finally:
             run.close()
 
@@ -163,13 +170,13 @@ class Streamed:
         self.states = ()
 
     @property
-    def _sequences(self):
+    def sequences(self):
         """The signature of whole sequences, in batches as the file takes them."""
         inputs = self._streaming.inputs(self.signature, self._plan.batch_size, None)
         return replace(self.signature, inputs=tuple(inputs))
 
     def samples(self, data) -> list[dict]:
-        return quantization.representative_samples(data, self._sequences)
+        return quantization.representative_samples(data, self.sequences)
 
     def trace(self, folder: Path) -> tuple[str, ...]:
         size = self._plan.batch_size
@@ -193,6 +200,6 @@ class Streamed:
             whole = stream_verification.WholeSequences(
                 run, self._streaming, self.signature, self.states
             )
-            return task_accuracy(self._model, self._sequences, whole, test_data, metric)
+            return accuracy.task_accuracy(self._model, self.sequences, whole, test_data, metric)
         finally:
             run.close()
