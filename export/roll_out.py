@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from keras_recurrent.engines import lowering
 from keras_recurrent.export import sample, saved_model
+from keras_recurrent.export.comparison import Spans, VerificationError
 from keras_recurrent.export.report import Tensor
 from keras_recurrent.export.signature import Signature, name_outputs
 from keras_recurrent.export.streaming import Step
 from keras_recurrent.export.streaming_model import StreamingModel
-from keras_recurrent.export.verification import VerificationError
 from keras_recurrent.keras_hooks import all_layers
 
 LONGEST = 40  # time steps of the longest made-up sequence: errors that grow over time show
@@ -125,6 +125,7 @@ def check_roll_out(
     made_up: bool = True,
     saturate: bool = True,
     reference: "Reference | None" = None,
+    spans: Spans | None = None,
 ) -> tuple[float, float, tuple[str, ...]]:
     """Hold a stream, block by block, against the Keras model on whole sequences.
 
@@ -142,6 +143,7 @@ def check_roll_out(
         made_up: Whether to use made-up sequences: not where integers stand for a measured range.
         saturate: Whether these are to be large once: not where the rounding grows with the values.
         reference: Keeps the graphs of the models from one comparison to the next.
+        spans: Takes in how far each output is off.
 
     Returns:
         The largest and the mean difference, and what was compared.
@@ -151,7 +153,7 @@ def check_roll_out(
     """
     rows = states[0].shape[0]
     reference = Reference(signature) if reference is None else reference
-    check = _Check(model, streaming, signature, runner, states, reference)
+    check = _Check(model, streaming, signature, runner, states, reference, spans or Spans())
     if made_up:
         _check_made_up(check, rows, saturate)
     if data is not None:
@@ -212,11 +214,11 @@ class Reference:
 class _Check:
     """Comparisons, and the differences found so far."""
 
-    def __init__(self, model, streaming, signature, runner, states, reference):
+    def __init__(self, model, streaming, signature, runner, states, reference, spans):
         self.largest, self.total, self.count, self.worst = 0.0, 0.0, 0, ""
         self.checked: list[str] = []
         self._model, self._streaming, self._signature = model, streaming, signature
-        self._run, self._states, self._call = runner, states, reference
+        self._run, self._states, self._call, self._spans = runner, states, reference, spans
         # Those that keep a state of their own, or insist on a GPU: their copy in the stream does not.
         self._bound = any(
             getattr(la, "stateful", False) or getattr(la, "engine", None) == "cudnn"
@@ -253,7 +255,9 @@ class _Check:
         received = list(blocks(self._run, self._streaming, inputs, self._states))
         for name, values in expected.items():
             parts = [outputs.get(name) for outputs in received]
-            self._compare(joined(parts, np.shape(values)), values, f"{name}, {what}")
+            together = joined(parts, np.shape(values))
+            self._compare(together, values, f"{name}, {what}")
+            self._spans.add(name, together, values)
         self.checked.append(what)
 
     def given(self, all_batches) -> None:

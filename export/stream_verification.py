@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_recurrent.export import roll_out, runtimes
-from keras_recurrent.export.comparison import VerificationError
+from keras_recurrent.export.comparison import Spans, VerificationError
 from keras_recurrent.export.report import Report, RuntimeResult, Tensor
 from keras_recurrent.export.signature import Signature, name_outputs
 from keras_recurrent.export.streaming_model import StreamingModel
@@ -59,7 +59,7 @@ def check(
 
     reference = roll_out.Reference(signature)
 
-    def compared(run) -> tuple[float, float, tuple[str, ...]]:
+    def compared(run, spans=None) -> tuple[float, float, tuple[str, ...]]:
         found = [
             roll_out.check_roll_out(
                 model,
@@ -73,6 +73,7 @@ def check(
                 # The step of hybrid 8-bit products grows with the largest value of the moment.
                 saturate=report.quantize != "dynamic",
                 reference=reference,
+                spans=spans,
             )
             for each in (sequences or [None])
         ]
@@ -80,13 +81,13 @@ def check(
         return max(f[0] for f in found), float(np.mean([f[1] for f in found])), tuple(checked)
 
     first, *others = runtimes.TARGETS[report.target or "mobile"]
-    call = _one_call(report)
+    call, spans = _one_call(report), Spans()
     try:
         run = runtimes.open_runner(path, first)
     except runtimes.Refused as error:
         raise VerificationError(f"The exported model must run in {first}. {error}") from error
     try:
-        largest, mean, checked = compared(run)
+        largest, mean, checked = compared(run, spans)
         milliseconds = runtimes.median_milliseconds(run, call)
         arena = run.arena_bytes() if hasattr(run, "arena_bytes") else None
     except RuntimeError as error:
@@ -105,6 +106,7 @@ def check(
         timed=f"one call of {report.block} time steps, {run.threads}",
         runtimes=tuple(results),
         arena_bytes=arena,
+        notes=report.notes + spans.notes(),
     )
 
 
@@ -158,11 +160,15 @@ class WholeSequences:
     ):
         self._run, self._streaming = run, streaming
         self._signature, self._states = signature, states
+        self._known: dict[tuple, dict[str, tuple]] = {}
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         flat = [inputs[tensor.name] for tensor in self._signature.inputs]
         received = list(roll_out.blocks(self._run, self._streaming, flat, self._states))
-        shapes = self._shapes(flat)
+        sizes = tuple(array.shape for array in flat)
+        if sizes not in self._known:
+            self._known[sizes] = self._shapes(flat)
+        shapes = self._known[sizes]
         return {
             name: roll_out.joined([outputs[name] for outputs in received], shape)
             for name, shape in shapes.items()
