@@ -54,7 +54,7 @@ def export(
             converter.convert(Path(folder), temporary, chosen.quantize, calibration)
         part_outputs(temporary)
         made.mend(temporary)
-        report = _described(temporary, chosen, made, layers)
+        report = _described(temporary, chosen, made, layers, len(samples or ()))
         ops.check(temporary, report, chosen.target, model)
         if chosen.integer:
             notes = quantization.check_integers(temporary, chosen.target)
@@ -65,21 +65,24 @@ def export(
             report = replace(report, accuracy=made.accuracy(temporary, test_data, metric))
         metadata.embed(temporary, _embedded(report))
         size = temporary.stat().st_size
-    return replace(report, path=str(path), bytes=size)
+    held = tuple(sorted({*report.metadata, metadata.ENTRY}))
+    return replace(report, path=str(path), bytes=size, metadata=held)
 
 
-def _described(path: Path, chosen: plan.Plan, made, layers: tuple[str, ...]) -> Report:
+def _described(
+    path: Path, chosen: plan.Plan, made, layers: tuple[str, ...], samples: int
+) -> Report:
     report = replace(
         flatbuffer.describe(path),
         target=chosen.target,
-        form=chosen.form,
+        form=made.form,
         reason=chosen.reason,
         layers=layers,
         block=chosen.block if chosen.streaming else None,
         states=made.states,
     )
     said = plan.notes(chosen, report) + made.notes
-    said += quantization.notes(chosen.form, chosen.quantize)
+    said += quantization.notes(made.form, chosen.quantize, samples)
     # A file whose matrices are all small keeps its weights as they are.
     stored = chosen.quantize if chosen.integer else report.quantize
     return replace(report, notes=said, quantize=stored)
@@ -97,6 +100,7 @@ class Whole:
     """A file that reads whole sequences.
 
     Attributes:
+        form: How the recurrent layers run, once they are traced.
         states: None of those that the caller keeps.
         notes: What one should know about the result.
     """
@@ -105,7 +109,7 @@ class Whole:
     notes = ()
 
     def __init__(self, model, chosen: plan.Plan):
-        self._model, self._plan = model, chosen
+        self._model, self._plan, self.form = model, chosen, chosen.form
         self.signature = signature_of(model).pinned(chosen.batch_size, chosen.timesteps)
         plan.check_length(chosen, self.signature)
         self._adopted = adopt(model)
@@ -123,6 +127,8 @@ class Whole:
         compact = self._plan.target == "micro"
         layers = trace(self._adopted, self.signature, self._plan.lowering, folder, compact)
         self._fused = sum(": fused" in line for line in layers)
+        if not self._fused:
+            self.form = self._plan.without_fused
         return layers
 
     def calls(self, folder: Path, samples: list[dict]) -> list[dict]:
@@ -163,7 +169,7 @@ class Streamed:
     """A file that reads a block of time steps and the states; the same methods as `Whole`."""
 
     def __init__(self, model, chosen: plan.Plan):
-        self._model, self._plan = model, chosen
+        self._model, self._plan, self.form = model, chosen, chosen.form
         self.signature = signature_of(model)
         self._streaming = streaming.check_streamable(model, chosen.block)
         self.notes = self._streaming.notes
