@@ -14,7 +14,7 @@ from keras_recurrent.export import (
     tflite,
     verification,
 )
-from keras_recurrent.export.accuracy import task_accuracy
+from keras_recurrent.export.accuracy import check_metric, task_accuracy
 from keras_recurrent.export.adopt import adopt
 from keras_recurrent.export.c_array import to_c_array
 from keras_recurrent.export.comparison import VerificationError
@@ -168,6 +168,7 @@ def to_tflite(
     )
     plan.checked_flag("verify", verify)
     tolerance = plan.checked_tolerance(tolerance)
+    check_metric(metric, test_data)
     return tflite.export(
         model, path, chosen, representative_data, verify, tolerance, test_data, metric
     )

@@ -14,6 +14,8 @@ _TEST = (
     "tf.data.Dataset of such pairs"
 )
 
+_PICK = "accuracy"
+
 
 def task_accuracy(
     model,
@@ -29,7 +31,8 @@ def task_accuracy(
     Without a `metric` it is picked from labels and outputs: whole-number labels of one axis less than
     the outputs (or a last axis of 1 for several classes) give sparse categorical accuracy; labels of
     zeros and ones in the outputs' shape, with values in [0, 1], give categorical accuracy where both
-    sum to one and binary accuracy else; all other labels give the mean absolute error.
+    sum to one and binary accuracy else; all other labels give the mean absolute error. "accuracy"
+    stands for the one of the first three that fits, as in `model.compile`.
 
     Args:
         model: The Keras model.
@@ -46,7 +49,7 @@ def task_accuracy(
         ValueError: The data do not fit the model, or a model of several outputs was given no metric
             for them: see the message.
     """
-    inputs, labels = _collected(test_data, signature)
+    inputs, labels = collected(test_data, signature)
     rows = len(inputs[0])
     before = _predict_keras(model, signature, inputs, batch_size)
     fixed = signature.inputs[0].shape[0] if signature.inputs[0].shape else None
@@ -58,17 +61,22 @@ def task_accuracy(
     )
 
 
-def _collected(test_data, signature: Signature) -> tuple[list[np.ndarray], object]:
+def collected(test_data, signature: Signature) -> tuple[list[np.ndarray], object]:
+    """`test_data` as arrays, which may be given again in its place; see `task_accuracy` for errors."""
     if isinstance(test_data, tf.data.Dataset):
         return _from_dataset(test_data, signature)
     if not isinstance(test_data, tuple) or len(test_data) != 2:
         raise ValueError(f"{_TEST}. Received: {type(test_data).__name__}")
     inputs = [np.asarray(value) for value in signature.flatten(test_data[0])]
-    labels = keras.tree.map_structure(np.asarray, test_data[1])
-    return _checked(inputs, labels, signature)
+    labels = test_data[1]
+    if isinstance(labels, list) and not any(hasattr(part, "shape") for part in labels):
+        labels = np.asarray(labels)  # plain numbers, not a list of arrays
+    return _checked(inputs, keras.tree.map_structure(np.asarray, labels), signature)
 
 
 def _from_dataset(dataset: tf.data.Dataset, signature: Signature):
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("`test_data` never ends: give dataset.take(...), or leave out `repeat()`.")
     inputs, labels = [], []
     for element in dataset.as_numpy_iterator():
         if not isinstance(element, tuple) or len(element) < 2:
@@ -164,24 +172,45 @@ def _the_output(outputs: dict, labels, metric) -> tuple[str, np.ndarray]:
     )
 
 
+def check_metric(metric, test_data) -> None:
+    """`ValueError` for what is no metric, whatever the data, and for one without data."""
+    if metric is not None and test_data is None:
+        raise ValueError(
+            f"`metric` is taken on `test_data`: give both, or none. Received: metric={metric!r}"
+        )
+    known = isinstance(metric, keras.metrics.Metric) or metric is None or metric == _PICK
+    if isinstance(metric, str) and not known:
+        _by_name(metric)
+    elif not known and (not callable(metric) or isinstance(metric, type)):
+        raise ValueError(
+            "`metric` is a keras.metrics.Metric, its name, or a function (y_true, y_pred) -> number. "
+            f"Received: metric={metric!r}"
+        )
+
+
 def _metric(metric, labels, outputs) -> tuple[str, Callable]:
-    if metric is None:
-        metric = _picked(labels, outputs)
+    check_metric(metric, labels)
+    if metric is None or (isinstance(metric, str) and metric == _PICK):
+        picked = _picked(labels, outputs)
+        if metric is not None and not picked.endswith(_PICK):
+            raise ValueError(
+                f"metric={metric!r} needs labels of classes: whole numbers, or zeros and ones in the "
+                f"shape of the outputs, which are in [0, 1] then. Received: labels {labels.dtype} "
+                f"{labels.shape}, outputs {outputs.shape}"
+            )
+        metric = picked
     if isinstance(metric, str):
         metric = _by_name(metric)
     if isinstance(metric, keras.metrics.Metric):
         return metric.name, lambda true, predicted: _of_keras(metric, true, predicted)
-    if callable(metric):
-        name = getattr(metric, "__name__", type(metric).__name__)
-        return name, lambda true, predicted: _number(metric, name, true, predicted)
-    raise ValueError(
-        "`metric` is a keras.metrics.Metric, its name, or a function (y_true, y_pred) -> number. "
-        f"Received: metric={metric!r}"
-    )
+    name = getattr(metric, "__name__", type(metric).__name__)
+    return name, lambda true, predicted: _number(metric, name, true, predicted)
 
 
 def _picked(labels: np.ndarray, outputs: np.ndarray) -> str:
-    whole = labels.dtype.kind in "iub"
+    whole = labels.dtype.kind in "iub" or (
+        labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels))
+    )
     classes = outputs.shape[-1] if outputs.ndim > 1 else 1
     one_label = labels.shape in (outputs.shape[:-1], (*outputs.shape[:-1], 1))
     if whole and one_label and classes > 1:
@@ -211,7 +240,13 @@ def _of_keras(metric, true, predicted) -> float:
     """A metric's result on all rows, as if it were new; what it has counted before is kept."""
     kept = [variable.numpy() for variable in metric.variables]
     metric.reset_state()
-    metric.update_state(true, predicted)
+    try:
+        metric.update_state(true, predicted)
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"The metric {metric.name!r} does not take these labels. Received: labels {true.dtype} "
+            f"{true.shape}, outputs {predicted.shape}. {error}"
+        ) from error
     result = metric.result()
     for variable, value in zip(metric.variables, kept, strict=False):
         variable.assign(value)

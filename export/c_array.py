@@ -41,7 +41,7 @@ def to_c_array(path, out=None, name: str | None = None) -> Path:
         OSError: A file cannot be read or written.
     """
     path = Path(path)
-    name = _identifier(path.stem) if name is None else _checked(name)
+    name = c_name(path) if name is None else _checked(name)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     report = flatbuffer.describe(path)
@@ -49,7 +49,7 @@ def to_c_array(path, out=None, name: str | None = None) -> Path:
     folder = path.parent if out is None else Path(out)
     header, source = folder / f"{name}.h", folder / f"{name}.cc"
     with files.new_file(header, ".h") as new_header, files.new_file(source, ".cc") as new_source:
-        new_header.write_text(_header(name, path.name, report), encoding="utf-8")
+        new_header.write_text(_header(name, report), encoding="utf-8")
         new_source.write_bytes(_source(name, path.read_bytes()))
     return header
 
@@ -75,12 +75,12 @@ def _check_runs_on_tflm(report: Report) -> None:
         )
 
 
-def _header(name: str, file: str, report: Report) -> str:
+def _header(name: str, report: Report) -> str:
     guard = f"{name.upper()}_H_"
     custom = [f"  // resolver.AddCustom({_plain(op)!r}, ...) is yours." for op in report.custom_ops]
     methods = sorted(METHODS[op] for op in set(report.ops) - set(report.custom_ops))
     lines = [
-        f"// {_plain(file)} for TensorFlow Lite for Microcontrollers, written by keras_recurrent.",
+        f"// {name}, a model for TensorFlow Lite for Microcontrollers, written by keras_recurrent.",
         f"#ifndef {guard}",
         f"#define {guard}",
         "",
@@ -125,7 +125,8 @@ def _arena(report: Report) -> list[str]:
             "// read interpreter.arena_used_bytes() after AllocateTensors().",
         ]
     return [
-        "// As measured on a 64-bit machine, whose pointers take more than those of a microcontroller.",
+        "// As measured on a 64-bit machine, whose pointers take more than those of a microcontroller,",
+        "// with kernels in plain C++: those made for a chip may need more. alignas(16) the arena.",
         f"constexpr std::size_t kArenaBytes = {report.arena_bytes};",
     ]
 
@@ -179,6 +180,11 @@ def _source(name: str, data: bytes) -> bytes:
 def _plain(text: str) -> str:
     """Text that stays in its comment: on one line, and not continued on the next."""
     return "".join(c if c.isprintable() and c != "\\" else "?" for c in text)
+
+
+def c_name(path: Path) -> str:
+    """What `to_c_array` calls a file's header, source and namespace by default."""
+    return _identifier(path.stem)
 
 
 def _identifier(text: str) -> str:

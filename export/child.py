@@ -100,6 +100,8 @@ class Child:
 
     def ask(self, task: dict, seconds: float) -> dict:
         """As in `Service`."""
+        if self.owner != os.getpid():
+            raise ChildFailed(f"{self.name} belongs to the process that this one was forked from.")
         start = self._stderr.seek(0, os.SEEK_END)
         try:
             self._process.stdin.write(json.dumps(task) + "\n")
@@ -115,7 +117,7 @@ class Child:
         except BaseException:  # an interrupt: its answer must not become that of the next task
             self.end()
             raise
-        if line is None:
+        if line is None or not line.endswith("\n"):  # cut short, as the process was ended
             status = self._process.wait()
             raise ChildFailed(f"{self.name} {_how(status)}.{self._last_lines(start)}")
         answer = json.loads(line)
@@ -148,6 +150,16 @@ def _how(status: int) -> str:
     if status < 0:
         return f"crashed with {signal.Signals(-status).name}"
     return f"ended with status {status}"
+
+
+def _unlock_all() -> None:
+    """In a forked process: the thread that holds a lock is not there to let it go."""
+    for service in _services:
+        service.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock_all)
 
 
 @atexit.register

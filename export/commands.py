@@ -8,12 +8,14 @@ import time
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
+from zlib import error as ZlibError
 
 import keras
 import numpy as np
 
-from keras_recurrent.export import inspect, to_c_array, to_saved_model, to_tflite, verify
+from keras_recurrent.export import files, inspect, to_c_array, to_saved_model, to_tflite, verify
+from keras_recurrent.export.c_array import c_name
 from keras_recurrent.export.report import Report, Tensor
 from keras_recurrent.export.runtimes import open_runner
 
@@ -53,11 +55,19 @@ def load_model(path: Path, modules: list[str] | None = None):
         import_module(module)
     if not path.exists():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
+    if path.suffix == ".keras" and not is_zipfile(path):
+        raise ValueError(f"This is not a model saved by Keras, or it is damaged: {str(path)!r}")
     try:
         return keras.models.load_model(path, compile=False)
     except TypeError as error:  # Keras's for a class that it does not know
         raise ValueError(
             f"Keras cannot load {str(path)!r}; --import the module with its custom objects. {error}"
+        ) from error
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # of an archive with other things in it, say
+        raise ValueError(
+            f"Keras cannot load {str(path)!r}. {type(error).__name__}: {error}"
         ) from error
 
 
@@ -71,7 +81,7 @@ def read_arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
             arrays = dict(loaded)
         if all(isinstance(array, np.ndarray) for array in arrays.values()):
             return arrays
-    except (EOFError, ValueError, BadZipFile):  # damaged, of objects, of another kind
+    except (EOFError, ValueError, BadZipFile, ZlibError):  # damaged, of objects, of another kind
         pass
     raise ValueError(f"This is no .npy or .npz file of arrays: {str(path)!r}")
 
@@ -85,10 +95,13 @@ def export(model, out: Path, *, c_array: bool, test_data, representative_data, *
         options["representative_data"] = read_arrays(representative_data)
     if test_data is not None:
         options["test_data"] = _x_and_y(test_data)
-    report = to_tflite(model, out, **options)
-    if c_array:
-        to_c_array(out)
-    return report
+    if not c_array:
+        return to_tflite(model, out, **options)
+    # The file gets its name last: one that TFLM cannot run leaves nothing.
+    with files.new_file(out, ".tflite") as temporary:
+        report = to_tflite(model, temporary, **options)
+        to_c_array(temporary, out.parent, c_name(out))
+    return dataclasses.replace(report, path=str(out))
 
 
 def _block(options: dict) -> dict:
@@ -126,6 +139,8 @@ def _x_and_y(path: Path) -> tuple:
 def benchmark(path: Path, runtime: str, calls: int, batch_size: int, timesteps: int) -> Timing:
     """Time calls on random inputs; sizes are those of the file, and as given where it has none."""
     report = inspect(path)
+    if report.kind != "tflite":
+        raise ValueError(f"What is timed is a .tflite file. Received: the SavedModel {str(path)!r}")
     random = np.random.default_rng(0)
     inputs = {t.name: _random(t, random, batch_size, timesteps) for t in report.inputs}
     run = open_runner(path, _RUNTIMES[runtime])

@@ -9,6 +9,7 @@ from keras_recurrent.export import runtimes
 from keras_recurrent.export.report import Report, RuntimeResult
 
 _REPEATED = 1e-6  # how far a second call may be from the first: rounding, not state
+_SHARE = 0.25  # of the range of an output; a difference beyond is worth a note
 
 
 class VerificationError(ValueError):
@@ -38,6 +39,33 @@ class Case:
         return f"{self.sizes}, {self.remark}" if self.remark else self.sizes
 
 
+class Spans:
+    """How far outputs are off, beside how far the model's own numbers range.
+
+    The tolerance counts from 1 for small outputs: of those that stay below it, it would let pass noise.
+    """
+
+    def __init__(self):
+        self._found: dict[str, tuple[float, float, float]] = {}
+
+    def add(self, name: str, values, reference) -> None:
+        values, reference = _wide(values), _wide(reference)
+        sound = np.isfinite(values) & np.isfinite(reference)
+        if sound.any():
+            values, reference = values[sound], reference[sound]
+            found = (reference.min(), -reference.max(), -np.abs(values - reference).max())
+            before = self._found.get(name, found)
+            self._found[name] = tuple(map(min, found, before))
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(
+            f"{name} is off by up to {-off:.2g} where the model's own numbers lie between {low:.2g} and "
+            f"{-high:.2g}: within the tolerance, but it says little."
+            for name, (low, high, off) in self._found.items()
+            if -off > max(_SHARE * (-high - low), _REPEATED)
+        )
+
+
 def compare(
     path: Path,
     report: Report,
@@ -65,9 +93,9 @@ def compare(
         ImportError: The first runtime is not installed.
     """
     first, *others = runtimes.TARGETS[target]
-    run = _open(path, first)
+    run, spans = _open(path, first), Spans()
     try:
-        result = _try(run, report, cases, tolerance, stateful)
+        result = _try(run, report, cases, tolerance, stateful, spans)
         arena = run.arena_bytes() if hasattr(run, "arena_bytes") else None
     except RuntimeError as error:  # refused inputs, a crash, a loop without end
         raise VerificationError(
@@ -91,6 +119,7 @@ def compare(
         timed=timed,
         runtimes=tuple(results),
         arena_bytes=arena,
+        notes=report.notes + spans.notes(),
     )
 
 
@@ -110,14 +139,16 @@ def _try_other(runtime: str, path, report, cases, tolerance, stateful) -> Runtim
     except (runtimes.Refused, ImportError) as error:
         return RuntimeResult(runtime, refused=str(error))
     try:
-        return _try(run, report, cases, tolerance, stateful)
+        return _try(run, report, cases, tolerance, stateful, Spans())
     except RuntimeError as error:
         return RuntimeResult(runtime, refused=str(error))
     finally:
         run.close()
 
 
-def _try(run, report: Report, cases: list[Case], tolerance: float, stateful: bool) -> RuntimeResult:
+def _try(
+    run, report: Report, cases: list[Case], tolerance: float, stateful: bool, spans: Spans
+) -> RuntimeResult:
     largest, total, count = 0.0, 0.0, 0
     for place, case in enumerate(cases):
         if stateful and place:  # the first call finds the state as it is after loading
@@ -128,6 +159,7 @@ def _try(run, report: Report, cases: list[Case], tolerance: float, stateful: boo
         second = run(case.inputs)
         for name, values in case.outputs.items():
             difference = _difference(run.name, first, name, values, case) / case.unit
+            spans.add(name, first[name], values)
             if difference.size:
                 largest = max(largest, float(difference.max()))
                 total, count = total + float(difference.sum()), count + difference.size
@@ -139,7 +171,7 @@ def _try(run, report: Report, cases: list[Case], tolerance: float, stateful: boo
         raise VerificationError(
             "The exported model does not give the numbers of the Keras model. Received: largest "
             f"difference {largest:.3g}, mean {mean:.3g}, allowed {tolerance:.3g}, in {run.name}, on "
-            f"{[case.shapes for case in cases]}. Weights are stored as "
+            f"{list(dict.fromkeys(case.shapes for case in cases))}. Weights are stored as "
             f"{report.quantize or 'in the model'}; `tolerance` allows more."
         )
     milliseconds = runtimes.median_milliseconds(run, _longest(report, cases).inputs)

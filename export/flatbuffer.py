@@ -54,8 +54,7 @@ def _operations(model) -> tuple[dict[str, int], tuple[str, ...]]:
     for graph in model.subgraphs:
         for operator in schema.operators(graph):
             name = schema.operation(model, operator)
-            if name == "CUSTOM":
-                name = schema.text(model.operatorCodes[operator.opcodeIndex].customCode)
+            if schema.is_custom(model, operator):
                 custom.add(name)
             counts[name] += 1
     return dict(counts.most_common()), tuple(sorted(custom))

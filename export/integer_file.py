@@ -12,12 +12,11 @@ Four repairs, each of a fault that was met with TensorFlow 2.21:
 
 from collections import Counter
 from copy import deepcopy
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from keras_recurrent.export import flatbuffer
+from keras_recurrent.export import schema
 from keras_recurrent.export.rewrite import rewrite
 
 BORDER = ("QUANTIZE", "DEQUANTIZE")
@@ -27,13 +26,13 @@ _UNIT_SCALE = np.float32(2**-15)
 
 def mend(path: Path) -> None:
     """Rewrite a file that the converter has just written, its faults repaired."""
-    schema = flatbuffer.litert("schema_py_generated")
+    types = schema.litert("schema_py_generated").TensorType
 
     def repair(model) -> None:
         for graph in model.subgraphs:
-            _give_scales_to_zeros(graph, schema)
-            _part_biases(model, graph, schema)
-            _split_in_integers(model, graph, schema)
+            _give_scales_to_zeros(graph, types)
+            _part_biases(model, graph, types)
+            _split_in_integers(model, graph)
             for tensor in graph.tensors:
                 tensor.name = (tensor.name or b"").split(b";")[0]
                 if tensor.quantization is not None:  # no runtime reads the ranges behind the scales
@@ -44,33 +43,33 @@ def mend(path: Path) -> None:
 
 def float_operations(path: Path) -> dict[str, int]:
     """How often each operation computes in floats, but for the borders of the integer part."""
-    schema = flatbuffer.litert("schema_py_generated")
-    model = flatbuffer.parse(path)
+    floats = schema.litert("schema_py_generated").TensorType.FLOAT32
+    model = schema.parse(path)
     counts: Counter[str] = Counter()
     for graph in model.subgraphs:
-        for operator in graph.operators or ():
-            name = _name(model, operator, schema)
+        for operator in schema.operators(graph):
+            name = schema.operation(model, operator)
             places = [p for p in (*operator.inputs, *operator.outputs) if p >= 0]
             types = {graph.tensors[place].type for place in places}
-            if name not in BORDER and schema.TensorType.FLOAT32 in types:
+            if name not in BORDER and floats in types:
                 counts[name] += 1
     return dict(counts)
 
 
-def _give_scales_to_zeros(graph, schema) -> None:
+def _give_scales_to_zeros(graph, types) -> None:
     for tensor in graph.tensors:
-        if tensor.type == schema.TensorType.INT16 and _scales(tensor) is not None:
+        if tensor.type == types.INT16 and _scales(tensor) is not None:
             scales = _scales(tensor)
             tensor.quantization.scale = np.where(scales < _SMALLEST_SCALE, _UNIT_SCALE, scales)
 
 
-def _part_biases(model, graph, schema) -> None:
+def _part_biases(model, graph, types) -> None:
     """A bias counts in units of input scale times kernel scale: others are written anew."""
-    for operator in graph.operators or ():
-        if _name(model, operator, schema) != "FULLY_CONNECTED":
+    for operator in schema.operators(graph):
+        if schema.operation(model, operator) != "FULLY_CONNECTED":
             continue
         values, kernel, bias = [*operator.inputs, -1][:3]
-        if bias < 0 or graph.tensors[bias].type != schema.TensorType.INT64:
+        if bias < 0 or graph.tensors[bias].type != types.INT64:
             continue
         unit = _scales(graph.tensors[values]) * _scales(graph.tensors[kernel])
         scales = _scales(graph.tensors[bias])
@@ -88,18 +87,18 @@ def _part_biases(model, graph, schema) -> None:
         operator.inputs = np.array([values, kernel, len(graph.tensors) - 1], np.int32)
 
 
-def _split_in_integers(model, graph, schema) -> None:
+def _split_in_integers(model, graph) -> None:
     """Parts keep the scale of the whole; the QUANTIZE after each then changes it, in integers."""
-    made_by = {place: op for op in graph.operators or () for place in op.outputs}
-    for operator in list(graph.operators or ()):
-        if _name(model, operator, schema) != "SPLIT":
+    made_by = {place: op for op in schema.operators(graph) for place in op.outputs}
+    for operator in list(schema.operators(graph)):
+        if schema.operation(model, operator) != "SPLIT":
             continue
         source = made_by.get(operator.inputs[1])
-        if source is None or _name(model, source, schema) != "DEQUANTIZE":
+        if source is None or schema.operation(model, source) != "DEQUANTIZE":
             continue
         parts = {int(place) for place in operator.outputs}
         readers = [op for op in graph.operators if not parts.isdisjoint(map(int, op.inputs))]
-        integers = all(_name(model, op, schema) == "QUANTIZE" for op in readers)
+        integers = all(schema.operation(model, op) == "QUANTIZE" for op in readers)
         if not integers or not parts.isdisjoint(map(int, graph.outputs)):
             continue
         whole = graph.tensors[source.inputs[0]]
@@ -115,13 +114,3 @@ def _split_in_integers(model, graph, schema) -> None:
 def _scales(tensor) -> np.ndarray | None:
     scale = tensor.quantization.scale if tensor.quantization is not None else None
     return None if scale is None or not len(scale) else np.asarray(scale, np.float32)
-
-
-def _name(model, operator, schema) -> str:
-    code = model.operatorCodes[operator.opcodeIndex]
-    return _names(schema)[max(code.builtinCode, code.deprecatedBuiltinCode)]
-
-
-@cache
-def _names(schema) -> dict[int, str]:
-    return {number: name for name, number in vars(schema.BuiltinOperator).items()}

@@ -3,35 +3,15 @@
 import re
 from pathlib import Path
 
-from keras_recurrent.export import flatbuffer
+from keras_recurrent.export import schema
 from keras_recurrent.export.report import Report
+from keras_recurrent.export.resolver import METHODS
 from keras_recurrent.keras_hooks import all_layers
 
 # No two calls would agree, and no export of a model for inference needs them.
 RANDOM = frozenset(
     ("MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM", "STABLEHLO_RNG_BIT_GENERATOR")
 )
-# What the interpreter of tflite-micro registers, found by loading a file of each operation: TFLM says
-# "Didn't find op" for all others. Firmware registers what it needs out of these.
-# fmt: off
-TFLM = frozenset((
-    "ABS", "ADD", "ADD_N", "ARG_MAX", "ARG_MIN", "ASSIGN_VARIABLE", "AVERAGE_POOL_2D",
-    "BATCH_MATMUL", "BATCH_TO_SPACE_ND", "BROADCAST_ARGS", "BROADCAST_TO", "CALL_ONCE",
-    "CAST", "CEIL", "CONCATENATION", "CONV_2D", "COS", "CUMSUM", "DEPTHWISE_CONV_2D",
-    "DEPTH_TO_SPACE", "DEQUANTIZE", "DIV", "DYNAMIC_UPDATE_SLICE", "ELU", "EMBEDDING_LOOKUP",
-    "EQUAL", "EXP", "EXPAND_DIMS", "FILL", "FLOOR", "FLOOR_DIV", "FLOOR_MOD",
-    "FULLY_CONNECTED", "GATHER", "GATHER_ND", "GREATER", "GREATER_EQUAL", "HARD_SWISH", "IF",
-    "L2_NORMALIZATION", "L2_POOL_2D", "LEAKY_RELU", "LESS", "LESS_EQUAL", "LOG",
-    "LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR", "LOGISTIC", "LOG_SOFTMAX", "MAXIMUM",
-    "MAX_POOL_2D", "MEAN", "MINIMUM", "MIRROR_PAD", "MUL", "NEG", "NOT_EQUAL", "PACK", "PAD",
-    "PADV2", "PRELU", "QUANTIZE", "READ_VARIABLE", "REDUCE_ALL", "REDUCE_MAX", "REDUCE_MIN",
-    "RELU", "RELU6", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2",
-    "ROUND", "RSQRT", "SELECT_V2", "SHAPE", "SIN", "SLICE", "SOFTMAX", "SPACE_TO_BATCH_ND",
-    "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQRT", "SQUARE", "SQUARED_DIFFERENCE", "SQUEEZE",
-    "STRIDED_SLICE", "SUB", "SUM", "SVDF", "TANH", "TRANSPOSE", "TRANSPOSE_CONV",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNPACK", "VAR_HANDLE", "WHILE", "ZEROS_LIKE",
-))
-# fmt: on
 
 
 def check(path: Path, report: Report, target: str, model=None) -> None:
@@ -49,7 +29,7 @@ def check(path: Path, report: Report, target: str, model=None) -> None:
     layers = {layer.name for layer in all_layers(model)} if model is not None else set()
     custom = set(report.custom_ops)
     drawing = RANDOM & set(report.ops)
-    missing = set(report.ops) - TFLM - custom - drawing if target == "micro" else set()
+    missing = set(report.ops) - set(METHODS) - custom - drawing if target == "micro" else set()
     if custom:
         raise ValueError(
             f"The file needs operations that are not built in: {_where(path, custom, layers)}. Write "
@@ -83,17 +63,14 @@ def _where(path: Path, ops: set[str], layers: set[str]) -> str:
 
 def _operations(path: Path) -> list[tuple[str, list[str]]]:
     """Every operation of a file with the names of the tensors that it makes."""
-    model, kinds = flatbuffer.parse(path), flatbuffer.litert("schema_py_generated").BuiltinOperator
-    names = {number: name for name, number in vars(kinds).items() if name.isupper()}
-    codes = [
-        (code.customCode or b"").decode()
-        or names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        for code in model.operatorCodes
-    ]
+    model = schema.parse(path)
     return [
-        (codes[operator.opcodeIndex], [graph.tensors[t].name.decode() for t in operator.outputs])
+        (
+            schema.operation(model, operator),
+            [schema.text(graph.tensors[place].name) for place in operator.outputs],
+        )
         for graph in model.subgraphs
-        for operator in graph.operators or ()
+        for operator in schema.operators(graph)
     ]
 
 

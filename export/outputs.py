@@ -26,13 +26,13 @@ def _part(model) -> None:
     generated = schema.litert("schema_py_generated")
     graph, seen = model.subgraphs[0], set()
     places = list(graph.outputs)
-    names = {id(t): t for s in model.signatureDefs or () for t in s.outputs}.values()
+    names = {id(t): t for s in schema.places(model.signatureDefs) for t in s.outputs}.values()
     for number, place in enumerate(places):
         if place not in seen:
             seen.add(place)
             continue
         copy = deepcopy(graph.tensors[place])
-        copy.name = f"{_text(copy.name)}_{number}".encode()
+        copy.name = f"{schema.text(copy.name)}_{number}".encode()
         copy.buffer = _buffer(model, generated, b"")
         graph.tensors.append(copy)
         places[number] = len(graph.tensors) - 1
@@ -77,7 +77,3 @@ def _buffer(model, generated, content: bytes) -> int:
     data = np.frombuffer(content, np.uint8) if content else None
     model.buffers.append(generated.BufferT(data))
     return len(model.buffers) - 1
-
-
-def _text(name) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name or "")

@@ -31,6 +31,11 @@ class Plan:
     def integer(self) -> bool:
         return self.quantize in ("int8", "int16x8")
 
+    @property
+    def without_fused(self) -> str:
+        """The form of layers that cannot be fused."""
+        return self.lowering.removeprefix("fused_or_")
+
 
 def plan_tflite(
     target, form, streaming, quantize, representative_data, batch_size, timesteps, block

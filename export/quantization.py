@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 INTEGER = ("int8", "int16x8")
+_FEW = 10  # samples
 
 # Largest differences on the samples that calibrated them, relative to max(1, largest output): 15 random
 # stacks of two layers (LSTM, GRU, SimpleRNN; 16 to 64 units, 12 to 50 steps, weights as drawn).
@@ -39,14 +40,19 @@ def check_cells(quantize: str | None, model) -> None:
         )
 
 
-def notes(form: str, quantize: str | None) -> tuple[str, ...]:
-    """What a user of a quantised file must know."""
+def notes(form: str, quantize: str | None, samples: int) -> tuple[str, ...]:
+    """What a user of a file must know whose integers are calibrated on this many samples."""
     if quantize not in INTEGER:
         return ()
     lines = [
         "Integers: values beyond those in representative_data are cut off, which can cost ten times "
         "the difference shown. Inputs and outputs are float32."
     ]
+    if samples < _FEW:
+        lines.append(
+            f"The ranges come from {samples} sample{'s'[: samples != 1]} of representative_data only: "
+            "give some 100 that differ."
+        )
     if form == "fused":
         lines.append(
             "A fused LSTM in 8-bit integers saves memory on a microcontroller; on x86 it is slower than "

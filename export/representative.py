@@ -44,8 +44,23 @@ def representative_samples(
         raise ValueError(
             f"`representative_data` holds no sample, and integers need at least one. {_WHAT}."
         )
+    _check_varied(rows, signature)
     size = signature.inputs[0].shape[0] if signature.inputs[0].shape else 1
     return [_batch(part, signature) for part in _parts(rows, size or 1)]
+
+
+def _check_varied(rows: list[list[np.ndarray]], signature: Signature) -> None:
+    """Refuse data that are one number throughout: the ranges would be those of nothing."""
+    floats = [
+        np.concatenate([row[place].ravel() for row in rows])
+        for place, tensor in enumerate(signature.inputs)
+        if tensor.dtype.startswith("float")
+    ]
+    if floats and all(values.size and np.ptp(values) == 0 for values in floats):
+        raise ValueError(
+            f"`representative_data` is {floats[0][0]:g} throughout, which gives every tensor a range of "
+            "nothing. Calibrate with data as the model will meet them."
+        )
 
 
 def _check_finite(array: np.ndarray, place: str) -> None:

@@ -1,6 +1,10 @@
-"""The operations that firmware can register with TFLM's MicroMutableOpResolver, and by which method."""
+"""The operations of TFLM, and by which method of its MicroMutableOpResolver firmware registers them.
 
-# Those of TFLM's kernels whose methods are named by the rule of `_method`, and the others.
+They are those that the interpreter of tflite-micro has, found by loading a file of each operation: TFLM
+says "Didn't find op" for all others.
+"""
+
+# Those whose methods are named by the rule of `_method`, and the others.
 _REGULAR = """
     ABS ADD ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE BATCH_TO_SPACE_ND BROADCAST_ARGS BROADCAST_TO
     CALL_ONCE CAST CEIL CONCATENATION COS DEPTH_TO_SPACE DEQUANTIZE DIV DYNAMIC_UPDATE_SLICE ELU

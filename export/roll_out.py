@@ -7,12 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_recurrent.engines import lowering
 from keras_recurrent.export import sample
+from keras_recurrent.export.comparison import Spans, VerificationError
 from keras_recurrent.export.report import Tensor
 from keras_recurrent.export.signature import Signature, name_outputs
 from keras_recurrent.export.streaming import Step
 from keras_recurrent.export.streaming_model import StreamingModel
-from keras_recurrent.export.verification import VerificationError
 from keras_recurrent.keras_hooks import all_layers
 
 LONGEST = 40  # time steps of the longest made-up sequence: errors that grow over time show
@@ -122,6 +123,8 @@ def check_roll_out(
     *,
     made_up: bool = True,
     saturate: bool = True,
+    reference: "Reference | None" = None,
+    spans: Spans | None = None,
 ) -> tuple[float, float, tuple[str, ...]]:
     """Hold a stream, block by block, against the Keras model on whole sequences.
 
@@ -138,6 +141,8 @@ def check_roll_out(
         tolerance: Largest difference allowed, relative to max(1, largest output); default 1e-6.
         made_up: Whether to use made-up sequences: not where integers stand for a measured range.
         saturate: Whether these are to be large once: not where the rounding grows with the values.
+        reference: Keeps the graphs of the models from one comparison to the next.
+        spans: Takes in how far each output is off.
 
     Returns:
         The largest and the mean difference, and what was compared.
@@ -146,7 +151,8 @@ def check_roll_out(
         VerificationError: It differs, or gives NaN where the model does not.
     """
     rows = states[0].shape[0]
-    check = _Check(model, streaming, signature, runner, states)
+    reference = Reference(signature) if reference is None else reference
+    check = _Check(model, streaming, signature, runner, states, reference, spans or Spans())
     if made_up:
         _check_made_up(check, rows, saturate)
     if data is not None:
@@ -180,14 +186,38 @@ def _ten_times(array):
     return 10 * array if array.dtype.kind == "f" else array
 
 
+class Reference:
+    """Keras models on flat lists of arrays: as graphs, since loops take milliseconds a step eagerly."""
+
+    def __init__(self, signature: Signature):
+        self._signature = signature
+        self._graphs: dict[tuple, Callable] = {}
+
+    def __call__(self, model, inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
+        tensors = [tf.constant(array) for array in inputs]
+        key = (id(model), *(tensor.shape for tensor in tensors))
+        if key not in self._graphs:
+            self._graphs[key] = self._graph(model, tensors)
+        outputs = self._graphs[key](*tensors)
+        return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+
+    def _graph(self, model, tensors):
+        def call(*flat):
+            with lowering("saved_model"):  # XLA would compile for each shape
+                return name_outputs(model(self._signature.pack(flat), training=False))
+
+        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+        return tf.function(call, autograph=False).get_concrete_function(*specs)
+
+
 class _Check:
     """Comparisons, and the differences found so far."""
 
-    def __init__(self, model, streaming, signature, runner, states):
+    def __init__(self, model, streaming, signature, runner, states, reference, spans):
         self.largest, self.total, self.count, self.worst = 0.0, 0.0, 0, ""
         self.checked: list[str] = []
         self._model, self._streaming, self._signature = model, streaming, signature
-        self._run, self._states = runner, states
+        self._run, self._states, self._call, self._spans = runner, states, reference, spans
         # Those that keep a state of their own, or insist on a GPU: their copy in the stream does not.
         self._bound = any(
             getattr(la, "stateful", False) or getattr(la, "engine", None) == "cudnn"
@@ -224,7 +254,9 @@ class _Check:
         received = list(blocks(self._run, self._streaming, inputs, self._states))
         for name, values in expected.items():
             parts = [outputs.get(name) for outputs in received]
-            self._compare(joined(parts, np.shape(values)), values, f"{name}, {what}")
+            together = joined(parts, np.shape(values))
+            self._compare(together, values, f"{name}, {what}")
+            self._spans.add(name, together, values)
         self.checked.append(what)
 
     def given(self, all_batches) -> None:
@@ -272,11 +304,6 @@ class _Check:
     def _reference(self, inputs, steps: int) -> dict[str, np.ndarray]:
         fits = self._fixed in (None, steps) and not self._bound
         return self._call(self._model if fits else self._streaming.model, inputs)
-
-    def _call(self, model, inputs) -> dict[str, np.ndarray]:
-        packed = self._signature.pack([tf.constant(a) for a in inputs])
-        outputs = name_outputs(model(packed, training=False))
-        return {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
 
     def _compare(self, received, expected, what: str) -> None:
         found = _difference(received, expected, what)

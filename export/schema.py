@@ -46,7 +46,18 @@ def operators(graph) -> list:
 
 
 def operation(model, operator) -> str:
-    """The name of a built-in operation, "CUSTOM" for all others."""
+    """The name of a built-in operation, or that which a custom one has been given."""
+    name = _builtin(model, operator)
+    if name == "CUSTOM":
+        return text(model.operatorCodes[operator.opcodeIndex].customCode)
+    return name
+
+
+def is_custom(model, operator) -> bool:
+    return _builtin(model, operator) == "CUSTOM"
+
+
+def _builtin(model, operator) -> str:
     code = model.operatorCodes[operator.opcodeIndex]
     # Old files keep the number in a field of 7 bits.
     number = max(code.builtinCode, code.deprecatedBuiltinCode)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_recurrent.engines import lowering
 from keras_recurrent.export import roll_out, runtimes
-from keras_recurrent.export.comparison import VerificationError
+from keras_recurrent.export.comparison import Spans, VerificationError
 from keras_recurrent.export.plan import SAVED_MODEL_FORM
 from keras_recurrent.export.report import Report, RuntimeResult, Tensor
 from keras_recurrent.export.signature import Signature, name_outputs
@@ -70,7 +70,9 @@ def check(
         chosen = _spread(samples, streaming, _VERIFYING_CALLS)
         sequences = [_as_called(signature, sample) for sample in chosen]
 
-    def compared(run) -> tuple[float, float, tuple[str, ...]]:
+    reference = roll_out.Reference(signature)
+
+    def compared(run, spans=None) -> tuple[float, float, tuple[str, ...]]:
         found = [
             roll_out.check_roll_out(
                 model,
@@ -83,6 +85,8 @@ def check(
                 made_up=made_up,
                 # The step of hybrid 8-bit products grows with the largest value of the moment.
                 saturate=report.quantize != "dynamic",
+                reference=reference,
+                spans=spans,
             )
             for each in (sequences or [None])
         ]
@@ -90,13 +94,13 @@ def check(
         return max(f[0] for f in found), float(np.mean([f[1] for f in found])), tuple(checked)
 
     first, *others = runtimes.TARGETS[report.target or "mobile"]
-    call = _one_call(report)
+    call, spans = _one_call(report), Spans()
     try:
         run = runtimes.open_runner(path, first)
     except runtimes.Refused as error:
         raise VerificationError(f"The exported model must run in {first}. {error}") from error
     try:
-        largest, mean, checked = compared(run)
+        largest, mean, checked = compared(run, spans)
         milliseconds = runtimes.median_milliseconds(run, call)
         arena = run.arena_bytes() if hasattr(run, "arena_bytes") else None
     except RuntimeError as error:
@@ -115,6 +119,7 @@ def check(
         timed=f"one call of {report.block} time steps, {run.threads}",
         runtimes=tuple(results),
         arena_bytes=arena,
+        notes=report.notes + spans.notes(),
     )
 
 

@@ -10,6 +10,7 @@ import keras
 
 from keras_recurrent.cells import LSTMCell
 from keras_recurrent.export import (
+    accuracy,
     converter,
     files,
     flatbuffer,
@@ -22,7 +23,6 @@ from keras_recurrent.export import (
     streaming,
     verification,
 )
-from keras_recurrent.export.accuracy import task_accuracy
 from keras_recurrent.export.adopt import adopt
 from keras_recurrent.export.keras_layers import check_exportable, check_single_precision
 from keras_recurrent.export.outputs import part_outputs
@@ -44,6 +44,8 @@ def export(
     check_single_precision(model)
     quantization.check_cells(chosen.quantize, model)
     made = (Streamed if chosen.streaming else Whole)(model, chosen)
+    if test_data is not None:
+        test_data = accuracy.collected(test_data, made.sequences)
     with files.new_file(path, ".tflite") as temporary:
         samples = made.samples(representative_data) if chosen.integer else None
         with TemporaryDirectory(prefix="keras_recurrent-") as folder:
@@ -52,7 +54,7 @@ def export(
             converter.convert(Path(folder), temporary, chosen.quantize, calibration)
         part_outputs(temporary)
         made.mend(temporary)
-        report = _described(temporary, chosen, made, layers)
+        report = _described(temporary, chosen, made, layers, len(samples or ()))
         ops.check(temporary, report, chosen.target, model)
         if chosen.integer:
             notes = quantization.check_integers(temporary, chosen.target)
@@ -63,21 +65,24 @@ def export(
             report = replace(report, accuracy=made.accuracy(temporary, test_data, metric))
         metadata.embed(temporary, _embedded(report))
         size = temporary.stat().st_size
-    return replace(report, path=str(path), bytes=size)
+    held = tuple(sorted({*report.metadata, metadata.ENTRY}))
+    return replace(report, path=str(path), bytes=size, metadata=held)
 
 
-def _described(path: Path, chosen: plan.Plan, made, layers: tuple[str, ...]) -> Report:
+def _described(
+    path: Path, chosen: plan.Plan, made, layers: tuple[str, ...], samples: int
+) -> Report:
     report = replace(
         flatbuffer.describe(path),
         target=chosen.target,
-        form=chosen.form,
+        form=made.form,
         reason=chosen.reason,
         layers=layers,
         block=chosen.block if chosen.streaming else None,
         states=made.states,
     )
     said = plan.notes(chosen, report) + made.notes
-    said += quantization.notes(chosen.form, chosen.quantize)
+    said += quantization.notes(made.form, chosen.quantize, samples)
     # A file whose matrices are all small keeps its weights as they are.
     stored = chosen.quantize if chosen.integer else report.quantize
     return replace(report, notes=said, quantize=stored)
@@ -95,6 +100,7 @@ class Whole:
     """A file that reads whole sequences.
 
     Attributes:
+        form: How the recurrent layers run, once they are traced.
         states: None of those that the caller keeps.
         notes: What one should know about the result.
     """
@@ -103,11 +109,16 @@ class Whole:
     notes = ()
 
     def __init__(self, model, chosen: plan.Plan):
-        self._model, self._plan = model, chosen
+        self._model, self._plan, self.form = model, chosen, chosen.form
         self.signature = signature_of(model).pinned(chosen.batch_size, chosen.timesteps)
         plan.check_length(chosen, self.signature)
         self._adopted = adopt(model)
         self._fused = 0
+
+    @property
+    def sequences(self):
+        """The signature of whole sequences."""
+        return self.signature
 
     def samples(self, data) -> list[dict]:
         return quantization.representative_samples(data, self.signature)
@@ -116,6 +127,8 @@ class Whole:
         compact = self._plan.target == "micro"
         layers = trace(self._adopted, self.signature, self._plan.lowering, folder, compact)
         self._fused = sum(": fused" in line for line in layers)
+        if not self._fused:
+            self.form = self._plan.without_fused
         return layers
 
     def calls(self, samples: list[dict]) -> list[dict]:
@@ -147,7 +160,7 @@ class Whole:
     def accuracy(self, path: Path, test_data, metric):
         run = runtimes.open_runner(path, runtimes.TARGETS[self._plan.target][0])
         try:
-            return task_accuracy(self._model, self.signature, run, test_data, metric)
+            return accuracy.task_accuracy(self._model, self.signature, run, test_data, metric)
         finally:
             run.close()
 
@@ -156,20 +169,20 @@ class Streamed:
     """A file that reads a block of time steps and the states; the same methods as `Whole`."""
 
     def __init__(self, model, chosen: plan.Plan):
-        self._model, self._plan = model, chosen
+        self._model, self._plan, self.form = model, chosen, chosen.form
         self.signature = signature_of(model)
         self._streaming = streaming.check_streamable(model, chosen.block)
         self.notes = self._streaming.notes
         self.states = ()
 
     @property
-    def _sequences(self):
+    def sequences(self):
         """The signature of whole sequences, in batches as the file takes them."""
         inputs = self._streaming.inputs(self.signature, self._plan.batch_size, None)
         return replace(self.signature, inputs=tuple(inputs))
 
     def samples(self, data) -> list[dict]:
-        return quantization.representative_samples(data, self._sequences)
+        return quantization.representative_samples(data, self.sequences)
 
     def trace(self, folder: Path) -> tuple[str, ...]:
         size = self._plan.batch_size
@@ -194,6 +207,6 @@ class Streamed:
             whole = stream_verification.WholeSequences(
                 run, self._streaming, self.signature, self.states
             )
-            return task_accuracy(self._model, self._sequences, whole, test_data, metric)
+            return accuracy.task_accuracy(self._model, self.sequences, whole, test_data, metric)
         finally:
             run.close()

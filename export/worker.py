@@ -1,7 +1,7 @@
 """The process that runs the TFLite converter; started by `converter.py` as a plain script.
 
-A task is `{"saved_model", "output", "quantize", "samples"}`; `samples` is null or an .npz file, whose
-arrays `<number>/<input>` calibrate integers.
+A task is `{"saved_model", "output", "quantize", "samples"}`; `samples` is null or an .npz file with an
+array for each input, whose first axis counts the samples that calibrate integers.
 """
 
 import sys
@@ -47,12 +47,10 @@ def read_samples(path: str):
     """Every sample as a dictionary by input."""
     import numpy as np
 
-    with np.load(path) as arrays:
-        numbers: dict[int, dict] = {}
-        for key in arrays.files:
-            number, name = key.split("/", 1)
-            numbers.setdefault(int(number), {})[name] = arrays[key]
-    yield from (numbers[number] for number in sorted(numbers))
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    for sample in zip(*arrays.values(), strict=True):
+        yield dict(zip(arrays, sample, strict=True))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import re
 import resource
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 import keras_recurrent as kr
 import keras_recurrent_cli as cli
+from keras_recurrent import export
 
 X = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("float32")
 
@@ -176,3 +178,29 @@ def test_without_typer(monkeypatch):
     monkeypatch.setattr(cli, "typer", None)
     with pytest.raises(SystemExit, match=r"pip install 'keras-recurrent\[export\]'"):
         cli.main()
+
+
+def test_a_file_that_firmware_cannot_run_leaves_nothing(folder, tmp_path):
+    text = run("export", folder / "m.keras", tmp_path / "m.tflite", "--c-array", status=1)
+    assert text.startswith("Error: TFLM runs most loops")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"cut short", "not a model saved by Keras"), (None, "Keras cannot load")],
+)
+def test_what_keras_did_not_save(content, message, tmp_path):
+    path = tmp_path / "m.keras"
+    if content is None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.txt", "no model")
+    else:
+        path.write_bytes(content)
+    text = run("export", path, tmp_path / "m.tflite", status=1)
+    assert re.search(message, text), text
+
+
+def test_no_times_of_a_saved_model(folder):
+    export.to_saved_model(keras.models.load_model(folder / "m.keras"), folder / "saved")
+    assert "What is timed is a .tflite file" in run("benchmark", folder / "saved", status=1)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_recurrent as kr
+from keras_recurrent import export
 from keras_recurrent.export.accuracy import task_accuracy
 from keras_recurrent.export.plan import FROM_THE_MODEL
 from keras_recurrent.export.signature import signature_of
@@ -94,6 +95,43 @@ def test_given_metrics():
         of(model, (X, y), lambda true, predicted: predicted)
     with pytest.raises(ValueError, match="metric=3"):
         of(model, (X, y), 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "labels", "picked"),
+    [
+        (classifier(), lambda y: y, "sparse_categorical_accuracy"),
+        (classifier(), lambda y: y.astype("float32"), "sparse_categorical_accuracy"),
+        (classifier(), lambda y: y.tolist(), "sparse_categorical_accuracy"),
+        (classifier(), one_hot, "categorical_accuracy"),
+        (classifier(1, "sigmoid"), lambda y: y > 0, "binary_accuracy"),
+    ],
+)
+def test_accuracy_is_the_one_that_fits_the_labels(model, labels, picked):
+    result = of(model, (X, labels(labels_of(model))), "accuracy")
+    assert result == of(model, (X, labels(labels_of(model))))
+    assert result.metric == picked
+
+
+def test_labels_that_a_metric_does_not_take():
+    model = classifier()
+    with pytest.raises(ValueError, match=r"needs labels of classes.*float64 \(10, 3\)"):
+        of(model, (X, np.full((10, 3), 7.5)), "accuracy")
+    with pytest.raises(ValueError, match=r"'mean_squared_error' does not take.*\(10, 7\)"):
+        of(model, (X, np.zeros((10, 7))), "mean_squared_error")
+    with pytest.raises(ValueError, match="never ends"):
+        of(model, tf.data.Dataset.from_tensor_slices((X, labels_of(model))).repeat())
+
+
+def test_wrong_data_and_metrics_are_refused_before_the_export(tmp_path, monkeypatch):
+    monkeypatch.setattr(export.converter, "convert", lambda *_: pytest.fail("converted first"))
+    model, path = classifier(), tmp_path / "m.tflite"
+    with pytest.raises(ValueError, match="do not fit the exported input"):
+        export.to_tflite(model, path, test_data=(X[:, :, :1], X[:, 0, 0]))
+    with pytest.raises(ValueError, match="no metric of this name"):
+        export.to_tflite(model, path, test_data=(X, labels_of(model)), metric="nonsense")
+    with pytest.raises(ValueError, match="give both, or none"):
+        export.to_tflite(model, path, metric="mae")
 
 
 def test_fixed_batch_is_reset_before_each_part():

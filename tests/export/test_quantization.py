@@ -117,6 +117,7 @@ NOTHING = "at least one"
         (np.where(np.arange(5)[:, None, None] == 3, np.nan, ROWS), "Sample 3 for 'x' .*NaN"),
         ([ROWS, ROWS], "1 inputs"),
         (ROWS.astype(str), "must hold float32 values"),
+        (np.zeros_like(ROWS), "is 0 throughout"),
         (lambda: 3, "a function that gives 3"),
         (3, "Received: 3"),
     ],
@@ -222,9 +223,10 @@ def test_step_states_need_a_roll_out(tmp_path):
 
 
 def test_notes():
-    assert "cut off" in quantization.notes("step", "int8")[0]
-    assert any("2.5 KB" in note for note in quantization.notes("unroll", "int16x8"))
-    assert quantization.notes("loop", "dynamic") == ()
+    assert "cut off" in quantization.notes("step", "int8", 100)[0]
+    assert any("2.5 KB" in note for note in quantization.notes("unroll", "int16x8", 100))
+    assert any("from 1 sample of" in note for note in quantization.notes("step", "int8", 1))
+    assert quantization.notes("loop", "dynamic", 0) == ()
 
 
 def test_samples_to_verify():

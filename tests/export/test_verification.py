@@ -8,7 +8,7 @@ from tflite_files import convert, fused_lstm
 
 import keras_recurrent as kr
 from keras_recurrent import export
-from keras_recurrent.export import flatbuffer, runtimes, sample, verification
+from keras_recurrent.export import comparison, flatbuffer, runtimes, sample, verification
 from keras_recurrent.export.runtimes.litert import InterpreterRunner
 from keras_recurrent.export.signature import signature_of
 
@@ -265,3 +265,25 @@ def test_large_floats():
     assert whole.max() < 5
     only_ids = keras.Model(ids, kr.GRU(2)(layers.Embedding(5, 2)(ids)))
     assert not sample.saturating_sizes(signature_of(only_ids))
+
+
+def test_noise_below_the_tolerance_is_told():
+    """Of outputs far below 1 a tolerance that counts from 1 lets everything pass."""
+    small = np.linspace(-1e-3, 1e-3, 10)
+    spans = comparison.Spans()
+    spans.add("fine", small + 1e-5, small)
+    spans.add("lost", 0 * small, small)
+    spans.add("lost", small, small)
+    spans.add("rounded", np.full(3, 1 + 2e-7), np.ones(3))
+    assert spans.notes() == (
+        "lost is off by up to 0.001 where the model's own numbers lie between -0.001 and 0.001: within "
+        "the tolerance, but it says little.",
+    )
+
+
+def test_noise_below_the_tolerance_is_in_the_report(model, exported):
+    other = keras.models.clone_model(model)
+    other.set_weights([1e-3 * weights for weights in model.get_weights()])
+    inputs = [data()[0], 0 * data()[1]]
+    report = export.verify(other, exported, inputs, tolerance=2.0)
+    assert "output_0 is off by up to" in report.notes[-1]
