@@ -18,7 +18,7 @@ from keras_recurrent.export.accuracy import check_metric, task_accuracy
 from keras_recurrent.export.adopt import adopt
 from keras_recurrent.export.c_array import to_c_array
 from keras_recurrent.export.comparison import VerificationError
-from keras_recurrent.export.keras_layers import check_exportable
+from keras_recurrent.export.keras_layers import check_exportable, plain_errors
 from keras_recurrent.export.report import Accuracy, Report, RuntimeResult, Tensor
 from keras_recurrent.export.signature import signature_of
 from keras_recurrent.export.stream import Stream
@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 
+@plain_errors()
 def to_saved_model(model, folder, streaming: bool = False, block: int = 1) -> Report:
     """Write a model for inference as a SavedModel and compare it with the model.
 

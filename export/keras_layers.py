@@ -1,9 +1,15 @@
 """Questions about a Keras model that several exports ask."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 
 from keras_recurrent.keras_hooks import all_layers
+
+_SCOPE = re.compile(r"[A-Za-z0-9_.\\/>-]*")  # what tf.name_scope takes
 
 
 def check_exportable(model, streaming: bool = False) -> None:
@@ -14,6 +20,12 @@ def check_exportable(model, streaming: bool = False) -> None:
         raise ValueError(
             f"Model {model.name!r} is not built, it has no weights yet. Give it a keras.Input, or "
             "call it once on a batch."
+        )
+    unnameable = [la.name for la in all_layers(model) if not _SCOPE.fullmatch(la.name)]
+    if unnameable:
+        raise ValueError(
+            "In TensorFlow's graphs layers have names of A to Z, digits and _ . - only. Rename these: "
+            f"layer.name = '...'. Received: layers {unnameable}"
         )
     stateful = [layer.name for layer in all_layers(model) if getattr(layer, "stateful", False)]
     if stateful and not streaming:
@@ -44,6 +56,28 @@ def check_single_precision(model) -> None:
                 "the weights: new.set_weights(model.get_weights()); quantize='float16' stores them "
                 f"in 16 bits. Received: layer {layer.name!r} computing in {dtype}"
             )
+
+
+def shown(layer) -> str:
+    """A layer as its user knows it: its class, or the one that a class of an export stands for."""
+    names = (
+        base.__name__
+        for base in type(layer).__mro__
+        if not base.__module__.startswith("keras_recurrent.export.")
+    )
+    return f"{next(names)} {layer.name!r}"
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Let errors pass through Keras's layers as they are, without lists of all arguments."""
+    filtered = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if filtered:
+            keras.config.enable_traceback_filtering()
 
 
 def _short(value) -> str:

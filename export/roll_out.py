@@ -157,6 +157,11 @@ def check_roll_out(
         _check_made_up(check, rows, saturate)
     if data is not None:
         check.given(batches(streaming, signature, data, rows))
+        if not check.count:
+            raise VerificationError(
+                "The Keras model itself gives NaN for all of the data, there is nothing to compare "
+                "with. Use data without NaN."
+            )
     mean = check.total / max(check.count, 1)
     tolerance = TOLERANCE if tolerance is None else tolerance
     if not check.largest <= tolerance:
@@ -324,7 +329,7 @@ def joined(parts: list, shape: tuple):
 
 
 def _difference(received, expected, what: str) -> np.ndarray:
-    """Absolute differences by max(1, largest absolute value); none where both are NaN, or both inf."""
+    """Absolute differences by max(1, largest absolute value), but those of NaN and NaN."""
     if np.shape(received) != np.shape(expected):
         shape = "none" if received is None else f"shape {np.shape(received)}"
         raise VerificationError(
@@ -332,8 +337,8 @@ def _difference(received, expected, what: str) -> np.ndarray:
         )
     received, expected = (np.asarray(v).astype(np.float64) for v in (received, expected))
     with np.errstate(invalid="ignore"):
-        same = (received == expected) | (np.isnan(received) & np.isnan(expected))
-        found = np.where(same, 0.0, np.abs(received - expected))
+        found = np.where(received == expected, 0.0, np.abs(received - expected))
+    found = found[~(np.isnan(received) & np.isnan(expected))]
     if np.isnan(found).any():
         raise VerificationError(f"NaN in one of the stream and the Keras model alone: {what}")
     return found / max(1.0, np.abs(expected[np.isfinite(expected)]).max(initial=0.0))

@@ -87,7 +87,12 @@ class Stream:
             states: What to start from, by name; zeros for those left out.
         """
         kept, rows = {}, self._batch
-        for name, value in dict(states or {}).items():
+        if states is not None and not isinstance(states, dict):
+            raise ValueError(
+                f"`states` is a dictionary by name; the states are {sorted(self._states)}. "
+                f"Received: {type(states).__name__}"
+            )
+        for name, value in (states or {}).items():
             if name not in self._states:
                 raise ValueError(
                     f"The file has no such state. Received: {name!r}; its states are "
@@ -289,7 +294,7 @@ def _array(name: str, value, detail: dict) -> np.ndarray:
     array, wanted = np.asarray(value), np.dtype(detail["dtype"])
     if array.size and not np.can_cast(array.dtype, wanted, "same_kind"):
         raise ValueError(f"{name!r} must be {wanted}. Received: {array.dtype}")
-    return np.ascontiguousarray(array, wanted)
+    return np.array(array, wanted, order="C")  # a copy: callers use their buffers again
 
 
 def _check_shape(name: str, value: np.ndarray, wanted: tuple) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_recurrent.export.adopt import copy_layer, is_graph, view_of
+from keras_recurrent.export.keras_layers import shown
 from keras_recurrent.export.signature import Signature
 from keras_recurrent.export.streaming_layers import SUCCESSORS
 from keras_recurrent.export.streaming_rules import Call, refusal, refusal_inside
@@ -106,8 +107,8 @@ class Copies:
             return layer(*args, **kwargs)
         except Exception as error:
             raise ValueError(
-                f"{type(layer).__name__} {layer.name!r} cannot stream: it does not take a block of "
-                f"another length than the model was built for. Received: {error}"
+                f"{shown(layer)} cannot stream: it does not take a block of another length than the "
+                f"model was built for. Received: {error}"
             ) from error
 
     def _place_of_sequence(self, tensors) -> int | None:

@@ -10,6 +10,7 @@ import keras
 from keras_recurrent.cells.stacked import follows_contract
 from keras_recurrent.engines.carry import Carry, carrying
 from keras_recurrent.export.adopt import adopt, is_graph
+from keras_recurrent.export.keras_layers import shown
 from keras_recurrent.export.report import Tensor
 from keras_recurrent.export.signature import Signature, signature_of
 from keras_recurrent.export.streaming_copies import Copies
@@ -114,7 +115,7 @@ def _sequences(model, signature: Signature) -> tuple[bool, ...]:
 def _notes(own_layers) -> tuple[str, ...]:
     if not own_layers:
         return ()
-    named = ", ".join(dict.fromkeys(f"{type(la).__name__} {la.name!r}" for la in own_layers))
+    named = ", ".join(dict.fromkeys(shown(la) for la in own_layers))
     return (
         f"Taken to treat every time step by itself, but for the recurrent layers in it: {named}. "
         "Verification compares blocks in a row with whole sequences.",

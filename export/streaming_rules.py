@@ -12,6 +12,7 @@ import keras
 
 import keras_recurrent as kr
 from keras_recurrent.engines import carry
+from keras_recurrent.export.keras_layers import shown
 from keras_recurrent.export.streaming_layers import SUCCESSORS, CausalConv1D
 from keras_recurrent.keras_hooks import all_layers
 
@@ -51,8 +52,7 @@ def refusal(call: Call) -> str | None:
     else:
         reason = _axis_of_operation(call)
     if reason is not None:
-        what = type(call.layer).__name__
-        return f"{what} {call.layer.name!r} cannot stream: {reason}"
+        return f"{shown(call.layer)} cannot stream: {reason}"
     return None
 
 
@@ -68,9 +68,8 @@ def refusal_inside(layer) -> str | None:
                 return reason
         elif isinstance(inner, tuple(SUCCESSORS)) and getattr(inner, "kernel_size", None) != (1,):
             return (
-                f"{type(inner).__name__} {inner.name!r} cannot stream: it is made by "
-                f"{type(layer).__name__} {layer.name!r}, where it cannot be replaced by one that keeps "
-                "a state. Call it in a functional or Sequential model."
+                f"{shown(inner)} cannot stream: it is made by {shown(layer)}, where it cannot be "
+                "replaced by one that keeps a state. Call it in a functional or Sequential model."
             )
     return None
 

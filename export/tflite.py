@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import keras
 
+import keras_recurrent as kr
 from keras_recurrent.cells import LSTMCell
 from keras_recurrent.export import (
     accuracy,
@@ -24,7 +25,11 @@ from keras_recurrent.export import (
     verification,
 )
 from keras_recurrent.export.adopt import adopt
-from keras_recurrent.export.keras_layers import check_exportable, check_single_precision
+from keras_recurrent.export.keras_layers import (
+    check_exportable,
+    check_single_precision,
+    plain_errors,
+)
 from keras_recurrent.export.outputs import part_outputs
 from keras_recurrent.export.report import Report
 from keras_recurrent.export.rewrite import set_cell_clip
@@ -32,9 +37,10 @@ from keras_recurrent.export.signature import signature_of
 from keras_recurrent.export.trace import trace
 from keras_recurrent.keras_hooks import all_layers
 
-_FUSED = "UNIDIRECTIONAL_SEQUENCE_LSTM"
+_WITH_LOOPS = ("loop", "fused_or_loop")
 
 
+@plain_errors()
 def export(
     model, path, chosen: plan.Plan, representative_data, verify, tolerance, test_data, metric
 ) -> Report:
@@ -96,6 +102,11 @@ def _embedded(report: Report) -> str:
     return json.dumps(values)
 
 
+def _in_keras_loop(layer) -> bool:
+    is_rnn = isinstance(layer, keras.layers.RNN) and not isinstance(layer, kr.RNN)
+    return is_rnn and not layer.unroll
+
+
 class Whole:
     """A file that reads whole sequences.
 
@@ -125,11 +136,18 @@ class Whole:
 
     def trace(self, folder: Path) -> tuple[str, ...]:
         compact = self._plan.target == "micro"
+        keras_loops = [la.name for la in all_layers(self._adopted) if _in_keras_loop(la)]
+        if keras_loops and self._plan.lowering not in _WITH_LOOPS:
+            raise ValueError(
+                f"form={self._plan.form!r} cannot have layers that run in Keras's own loop, as their "
+                "cells do not follow `kr.Cell`. Write these as subclasses of it, or use form='loop', "
+                f"which integers do not have. Received: layers {keras_loops}"
+            )
         layers = trace(self._adopted, self.signature, self._plan.lowering, folder, compact)
         self._fused = sum(": fused" in line for line in layers)
         if not self._fused:
             self.form = self._plan.without_fused
-        return layers
+        return (*layers, *(f"{name}: keras, Keras's own loop runs it" for name in keras_loops))
 
     def calls(self, samples: list[dict]) -> list[dict]:
         return samples

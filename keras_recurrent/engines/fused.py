@@ -48,7 +48,9 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
     )
     bias = weights.bias if cell.use_bias else tf.zeros([4 * cell.units])
     batch = inputs.shape[1]
-    h, c = (tf.zeros([batch, cell.units]) for _ in range(2))
+    # The converter makes one tensor of equal constants, and these become the operation's variables:
+    # another layer that starts from zeros of this shape would start from what this one ended with.
+    h, c = (tf.fill([batch, cell.units], -0.0) for _ in range(2))
     last, outputs, *_ = function(
         tf.transpose(inputs, [1, 0, 2]), h, c, weights.kernel, weights.recurrent_kernel, bias
     )

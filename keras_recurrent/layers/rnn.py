@@ -185,12 +185,15 @@ class RNN(CallArguments, keras.layers.RNN):
         valid = valid_steps(sequences, mask, sequences_mask, lengths)
         against_fused = self._against_fused(sequences, initial_state, valid)
         sequences, states = self.begin(sequences, initial_state)
-        choice = self._choose(
-            sequences.shape[1],
-            active_form(),
-            not tf.executing_eagerly(),
-            against_fused=against_fused,
-        )
+        try:
+            choice = self._choose(
+                sequences.shape[1],
+                active_form(),
+                not tf.executing_eagerly(),
+                against_fused=against_fused,
+            )
+        except ValueError as error:
+            raise ValueError(f"Layer {self.name!r}: {error}") from None
         note_choice(self.name, choice)
         if choice.engine == "keras":
             ran = self._run_in_keras(sequences, states, valid, bool(training))

@@ -163,3 +163,10 @@ def test_loops_write_in_place(tmp_path):
     model = model_of(kr.LSTM(3, return_sequences=True))
     report = export.to_tflite(model, tmp_path / "m.tflite", verify=False)
     assert report.ops["DYNAMIC_UPDATE_SLICE"] >= 1
+
+
+def test_a_fused_lstm_shares_no_state_with_a_loop_of_the_same_width(tmp_path, micro):
+    model = model_of(keras.layers.LSTM(3, return_sequences=True), keras.layers.GRU(3))
+    report = export.to_tflite(model, tmp_path / "m.tflite", target="micro")
+    assert {"UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"} <= set(report.ops)
+    assert report.largest_difference < 1e-6

@@ -139,6 +139,22 @@ def test_several_inputs_and_outputs(several):
     assert run.push(ids[:2], who=who[:2])["all"].shape == (2, 4, 4)
 
 
+def test_buffers_that_the_caller_uses_again(lstm, several):
+    """Microphones and sensors fill one buffer over and over."""
+    run, ids, who = Stream(several[1]), np.array([[1, 2]], "int32"), np.ones((1, 2), "float32")
+    expected = run.push(ids, who=who)["last"]
+    run.reset()
+    for place in range(2):
+        buffer = ids[:, place : place + 1].copy()
+        received = run.push(buffer, **({} if place else {"who": who}))["last"]
+        buffer[:] = who[:] = 6
+    np.testing.assert_array_equal(received, expected)
+    run, states = Stream(lstm[1]), {"state_lstm_h": np.ones((1, 4), "float32")}
+    run.reset(states)
+    states["state_lstm_h"][:] = 2
+    assert run.states["state_lstm_h"].max() == 1
+
+
 def test_nan_is_passed_on(lstm):
     run, x = Stream(lstm[1]), frames(steps=2)
     x[0, 1, 0] = np.nan
@@ -158,6 +174,7 @@ def test_nan_is_passed_on(lstm):
             lambda run: run.reset({"state_h": np.zeros((1, 4))}),
             "no such state. Received: 'state_h'",
         ),
+        (lambda run: run.reset([np.zeros((1, 4))]), "a dictionary by name.*Received: list"),
         (
             lambda run: run.reset({"state_lstm_h": np.zeros((1, 5))}),
             r"\(1, 4\). Received: .*\(1, 5\)",
