@@ -44,6 +44,7 @@ class Outcome:
     Attributes:
         ran: Largest difference from Keras by runtime.
         refused: Reason by runtime.
+        unstable: Files that differ too much because the model itself does once its weights are rounded.
         failed: What is neither: files that were made and are wrong.
     """
 
@@ -52,6 +53,7 @@ class Outcome:
     quantize: str | None
     ran: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    unstable: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     conversions: int = 0
 
@@ -79,6 +81,21 @@ def model_of(case: CellCase, steps: int) -> keras.Model:
     return model
 
 
+def moved_by_eight_bits(case: CellCase) -> float:
+    """How far rounding the large weights to 8 bits alone moves Keras's outputs, after 40 steps."""
+    x = np.random.default_rng(0).normal(size=(4, 40, WIDTH)).astype("float32")
+    model = model_of(case, x.shape[1])
+    before = model(x)
+    model.set_weights([_in_eight_bits(w) if w.size >= 1024 else w for w in model.get_weights()])
+    after = model(x)
+    return max(float(np.abs(before[name] - after[name]).max()) for name in before)
+
+
+def _in_eight_bits(weights):
+    unit = np.abs(weights).max(0, keepdims=True) / 127
+    return np.round(weights / unit) * unit
+
+
 def try_all(case: CellCase, combinations=COMBINATIONS) -> list[Outcome]:
     outcomes: list[Outcome] = []
     models = {steps: model_of(case, steps) for steps in {STEPS[form] for form, _ in combinations}}
@@ -86,10 +103,14 @@ def try_all(case: CellCase, combinations=COMBINATIONS) -> list[Outcome]:
         for form, quantize in combinations:
             outcome = Outcome(str(case), form, quantize)
             last = outcomes[-1] if outcomes else None
-            if last and form == last.form == "fused" and not (last.ran or last.failed):
+            if (
+                last
+                and form == last.form == "fused"
+                and not (last.ran or last.failed or last.unstable)
+            ):
                 outcome.refused = dict(last.refused)  # a cell that cannot be fused in floats
             else:
-                attempt = _Attempt(models[STEPS[form]], outcome, Path(folder, "m.tflite"))
+                attempt = _Attempt(case, models[STEPS[form]], outcome, Path(folder, "m.tflite"))
                 attempt.run()
             outcomes.append(outcome)
     return outcomes
@@ -98,8 +119,8 @@ def try_all(case: CellCase, combinations=COMBINATIONS) -> list[Outcome]:
 class _Attempt:
     """One combination in all targets."""
 
-    def __init__(self, model, outcome: Outcome, path: Path):
-        self.model, self.outcome, self.path = model, outcome, path
+    def __init__(self, case: CellCase, model, outcome: Outcome, path: Path):
+        self.case, self.model, self.outcome, self.path = case, model, outcome, path
         self.streams = outcome.form == "step"
         self.samples = None
         if outcome.quantize in quantization.INTEGER:
@@ -139,7 +160,7 @@ class _Attempt:
                 self.model, self.path, representative_data=self.samples, **how
             )
         except export.VerificationError as error:
-            self.outcome.failed.append(f"target={target!r}: {error}")
+            self._differs(target, error)
             return None
         except (ValueError, RuntimeError) as error:
             self._refuse(target, str(error))
@@ -174,9 +195,18 @@ class _Attempt:
                     calls = quantization.samples_to_verify(calls)
                     found = verification.check_on_calls(*arguments, calls, None, target, stateful)
         except export.VerificationError as error:
-            self.outcome.failed.append(f"target={target!r}: {error}")
+            self._differs(target, error)
             return
         self._note(found)
+
+    def _differs(self, target: str, error: export.VerificationError) -> None:
+        told = f"target={target!r}: {error}"
+        moved = moved_by_eight_bits(self.case) if self.outcome.quantize == "dynamic" else 0.0
+        if moved > verification.TOLERANCES["dynamic"]:
+            told += f" Keras with weights rounded to 8 bits is off by {moved:.2g}."
+            self.outcome.unstable.append(told)
+        else:
+            self.outcome.failed.append(told)
 
     def _note(self, report) -> None:
         for result in report.runtimes:

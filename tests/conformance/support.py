@@ -85,6 +85,9 @@ def report_failures(outcomes: list[Outcome]) -> int:
     conversions = sum(outcome.conversions for outcome in outcomes)
     failed = [outcome for outcome in outcomes if outcome.failed]
     print(f"{len(outcomes)} combinations, {conversions} conversions, {len(failed)} failures")
+    for outcome in outcomes:
+        for message in outcome.unstable:
+            print(f"UNSTABLE {outcome.cell}, {outcome.form}, {outcome.quantize}: {message}")
     for outcome in failed:
         for message in outcome.failed:
             print(f"FAILED {outcome.cell}, {outcome.form}, {outcome.quantize}: {message}")

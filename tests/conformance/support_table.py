@@ -27,6 +27,7 @@ _LEGEND = (
     "a column and the runtimes of a row: I Interpreter, C CompiledModel, M TFLM, W LiteRT.js. *Simple*",
     "are SimpleRNN, IndRNN and MinimalGRU; *normed* cells normalise their gates; *wrappers* are",
     "Zoneout, WeightDrop and Residual. Numbers in brackets say why cells of a column have no such file.",
+    "(u): some are refused, as Keras itself is off by as much with weights rounded to 8 bits.",
     "Every single cell: [export/SUPPORT.md](export/SUPPORT.md).",
 )
 
@@ -34,11 +35,12 @@ _LEGEND = (
 class Reasons:
     """Why runtimes refused, numbered in the order in which they are met."""
 
-    def __init__(self):
+    def __init__(self, worded: Callable[[str], str]):
+        self._worded = worded
         self._numbers: dict[str, int] = {}
 
     def mark(self, reasons: Iterable[str]) -> str:
-        told = (shortened(reason) for reason in reasons)
+        told = (self._worded(reason) for reason in reasons)
         numbers = {self._numbers.setdefault(text, len(self._numbers) + 1) for text in told}
         return f"[{','.join(map(str, sorted(numbers)))}]" if numbers else ""
 
@@ -55,9 +57,15 @@ def shortened(reason: str) -> str:
     return " ".join(text.split())
 
 
+def general(reason: str) -> str:
+    """A shortened reason that stands for all cells of its kind."""
+    only = r"serves an LSTM without options only. \1"
+    return re.sub(r"cannot serve this layer: .*?\. (Use )", only, shortened(reason))
+
+
 def full(outcomes: list[Outcome]) -> str:
     """Markdown: a table for each form, rows are cells, columns quantisations; reasons beneath."""
-    reasons = Reasons()
+    reasons = Reasons(shortened)
     cells = list(dict.fromkeys(o.cell for o in outcomes))
     lines = ["# What exports run where", "", *_introduction(outcomes)]
     for form in forms.FORMS:
@@ -76,19 +84,31 @@ def full(outcomes: list[Outcome]) -> str:
 
 def condensed(outcomes: list[Outcome]) -> str:
     """Markdown for the README: rows are forms and quantisations, columns families of cells."""
-    reasons = Reasons()
+    reasons = Reasons(general)
     rows = []
     for form in forms.FORMS:
         for quantize in forms.QUANTIZATIONS:
             here = [o for o in outcomes if (o.form, o.quantize) == (form, quantize)]
-            if not any(o.ran or o.failed for o in here):
-                continue
-            by_family = {name: [o for o in here if family(o.cell) == name] for name in _COLUMNS}
-            letters = _letters({name for o in here for name in o.ran})
-            entries = [_worst(of_family, reasons) for of_family in by_family.values()]
-            rows.append([f"{form}, {_named(quantize)}", letters, *entries])
+            if here:
+                rows.append([f"{form}, {_named(quantize)}", *_row(here, reasons)])
     table = _table(["form", "runs in", *_COLUMNS], rows)
     return "\n".join([*table, "", *_LEGEND, "", *reasons.lines()]) + "\n"
+
+
+def _row(outcomes: list[Outcome], reasons: Reasons) -> list[str]:
+    """Runtimes, with the reasons of the others, and the worst of each family."""
+    letters = _letters({name for o in outcomes for name in o.ran})
+    telling = [o for o in outcomes if o.ran] or [o for o in outcomes if family(o.cell) == "LSTM"]
+    others = {
+        reason
+        for o in telling
+        for name, reason in o.refused.items()
+        if LETTERS[name] not in letters
+    }
+    by_family = {name: [o for o in outcomes if family(o.cell) == name] for name in _COLUMNS}
+    made = any(o.ran or o.failed or o.unstable for o in outcomes)
+    entries = [_worst(o, reasons) if made else "-" for o in by_family.values()]
+    return [f"{letters or '-'} {reasons.mark(sorted(others))}".strip(), *entries]
 
 
 def family(cell: str) -> str:
@@ -124,7 +144,9 @@ def _introduction(outcomes: list[Outcome]) -> list[str]:
         "A number is the largest difference from Keras, relative to max(1, largest output), over the "
         f"runtimes whose letters follow: {told}. Integers are compared on the samples that calibrated "
         "them, all else also on inputs ten times as large. Numbers in brackets are the reasons of "
-        "those that refuse.",
+        "those that refuse. *Unstable*: refused, since the Keras model itself is off by more than the "
+        "tolerance once its weights are rounded to 8 bits, as layer normalisation amplifies over time; "
+        'use "float16", or look at the task\'s accuracy and give `tolerance`.',
     ]
     if absent:
         lines += ["", f"Not there to try: {', '.join(absent)}."]
@@ -137,18 +159,24 @@ def _entry(outcome: Outcome | None, reasons: Reasons) -> str:
     parts = []
     if outcome.ran:
         parts += [_number(max(outcome.ran.values())), _letters(outcome.ran)]
+    if outcome.unstable:
+        parts.append("unstable")
     if outcome.failed:
         parts.append("**fails**")
     return " ".join([*parts, reasons.mark(outcome.refused.values())]).strip()
 
 
 def _worst(outcomes: list[Outcome], reasons: Reasons) -> str:
-    """Of a family; a reason is only given where a cell runs nowhere."""
+    """Of a family; with a reason only where a cell runs nowhere."""
     ran = [max(o.ran.values()) for o in outcomes if o.ran]
     parts = [_number(max(ran))] if ran else []
+    if any(o.unstable for o in outcomes):
+        parts.append("(u)")
     if any(o.failed for o in outcomes):
         parts.append("**fails**")
-    mark = reasons.mark(r for o in outcomes if not o.ran for r in list(o.refused.values())[:1])
+    nowhere = [o for o in outcomes if o.refused and not (o.ran or o.failed or o.unstable)]
+    told = {o.refused.get("Interpreter", next(iter(o.refused.values()))) for o in nowhere}
+    mark = reasons.mark(sorted(told))
     return " ".join(filter(None, [*parts, mark])) or "-"
 
 
