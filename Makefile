@@ -52,7 +52,9 @@ test-gpu: $(VENV)/ready-dev $(VENV)/ready-gpu
 
 conformance: $(VENV)/ready-dev
 	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --full tests/conformance
+	$(RUN) tests/conformance/support.py
 
+# ARGS="--again" writes the last run's tables anew, "--cells NAME ..." tries only some cells anew.
 support: $(VENV)/ready-dev
 	$(RUN) tests/conformance/support.py $(ARGS)
 

@@ -55,12 +55,16 @@ def _explain(error: str) -> str:
         return (
             "The TFLite converter has no 16-bit integer form of "
             f"{', '.join(without_integers)}. Use quantize='int8', or do without what needs it: masks "
-            "need NOT_EQUAL, REDUCE_ANY and SELECT_V2, softsign needs DIV, LayerNormalization NEG."
+            "need SELECT_V2, NOT_EQUAL, REDUCE_ANY, CAST or GREATER, softsign needs DIV, "
+            "LayerNormalization NEG."
         )
-    if "Empty min/max for tensor serving_default" in error:
+    if (
+        "Empty min/max for tensor serving_default" in error
+        or "Max and min for dynamic tensors should be recorded" in error
+    ):
         return (
-            "The TFLite converter cannot make 16-bit integers of a model that reads whole numbers "
-            "(an Embedding). Use quantize='int8'."
+            "The TFLite converter cannot make 16-bit integers of a model that reads whole numbers (an "
+            "Embedding, lengths). Use quantize='int8'."
         )
     missing = set()
     for names in re.findall(r"(?:TF Select|Custom) ops: ([\w, ]+)", error):

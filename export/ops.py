@@ -40,6 +40,13 @@ def check(path: Path, report: Report, target: str, model=None) -> None:
             f"The file draws random numbers when it runs: {_where(path, drawing, layers)}. Draw them "
             "outside and give them as an input, or leave them out where training=False."
         )
+    if "REDUCE_ANY" in missing:
+        raise ValueError(
+            f"TFLM has no kernel for {_where(path, {'REDUCE_ANY'}, layers)}, with which "
+            "keras.layers.Masking finds masked time steps. Give the lengths of the sequences as an "
+            "input instead: layer(x, lengths=lengths), or a mask of booleans. target='mobile' takes "
+            "Masking as it is."
+        )
     if missing:
         raise ValueError(
             f"TFLM has no kernels for {_where(path, missing, layers)}. Recurrent layers can do without "

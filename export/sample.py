@@ -104,6 +104,8 @@ class _Rules:
         if one_a_row and self.longest is not None:
             limit = min(limit, self.longest + 1)
         values = rng.integers(0, limit, shape)
+        if one_a_row:  # rows of length 0 alone would tell nothing
+            values[:1] = np.maximum(values[:1], limit // 2)
         if self.zero_is_mask and not one_a_row:
             values[rng.random(shape) < _HOLES] = 0
         return values

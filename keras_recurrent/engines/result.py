@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from keras_recurrent.engines.lowering import compact_wanted
+
 
 class Result(NamedTuple):
     """What a run over time gives.
@@ -32,12 +34,13 @@ def advance(cell, z_t, states, weights, noise_t):
 
 def hold(mask_t, new, old):
     """`new` where the row's step is valid, else `old`; any structure of `(batch, ...)` tensors."""
-    return tf.nest.map_structure(lambda n, o: tf.where(mask_t, n, o), new, old)
+    valid = _is_valid(mask_t)
+    return tf.nest.map_structure(lambda n, o: tf.where(valid, n, o), new, old)
 
 
 def masked_output(mask_t, output, previous, zero_masked: bool):
     """A masked step repeats the row's previous output, or gives zeros."""
-    return tf.where(mask_t, output, tf.zeros_like(output) if zero_masked else previous)
+    return tf.where(_is_valid(mask_t), output, tf.zeros_like(output) if zero_masked else previous)
 
 
 def no_output(cell, batch):
@@ -45,9 +48,18 @@ def no_output(cell, batch):
     return tf.zeros((batch, cell.output_size), cell.compute_dtype)
 
 
+def exportable_mask(mask):
+    """A mask as an exported graph takes it apart: TFLM moves whole numbers about, but no booleans."""
+    return tf.cast(mask, tf.float32) if compact_wanted() else mask
+
+
+def _is_valid(mask_t):
+    return mask_t if mask_t.dtype == tf.bool else mask_t > 0
+
+
 def column(mask):
-    """`(T, batch)` booleans to `(T, batch, 1)`, which broadcasts over features."""
-    return None if mask is None else tf.expand_dims(tf.cast(mask, tf.bool), -1)
+    """`(T, batch)` to `(T, batch, 1)`, which broadcasts over features."""
+    return None if mask is None else tf.expand_dims(mask, -1)
 
 
 def length_of(tensor, axis: int):

@@ -11,7 +11,7 @@ from keras_recurrent.cells.stacked import follows_contract
 from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn, xla_refusal
 from keras_recurrent.engines.carry import carry_of
 from keras_recurrent.engines.lowering import active_form, note_choice
-from keras_recurrent.engines.result import no_output
+from keras_recurrent.engines.result import exportable_mask, no_output
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
 from keras_recurrent.layers import state
 from keras_recurrent.layers.call_arguments import CallArguments
@@ -241,7 +241,7 @@ class RNN(CallArguments, keras.layers.RNN):
         inputs = tf.cast(sequences, self.cell.compute_dtype)
         if valid is not None:  # NaN in a masked step must not reach the gradients
             inputs = tf.where(tf.expand_dims(valid, -1), inputs, tf.zeros_like(inputs))
-            valid = tf.transpose(valid)
+            valid = tf.transpose(exportable_mask(valid))
         inputs = tf.transpose(inputs, [1, 0, 2])
         if not self.go_backwards:
             return inputs, valid

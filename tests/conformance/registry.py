@@ -23,7 +23,7 @@ class CellCase:
 
     Attributes:
         name: What the test is called.
-        make: Builds the cell; takes Keras's layer arguments.
+        make: Builds the cell; takes its units and Keras's layer arguments.
         step: The oracle's formula.
         options: The oracle's options, in inference.
         features: Width of the input.
@@ -96,8 +96,8 @@ def _residual(step):
 
 
 def _case(name, cell_class, step, oracle_options=None, **cell_options):
-    def make(**kwargs):
-        return cell_class(UNITS, **cell_options, **kwargs)
+    def make(units=UNITS, **kwargs):
+        return cell_class(units, **cell_options, **kwargs)
 
     return CellCase(name, make, step, oracle_options or {})
 
@@ -177,19 +177,23 @@ CASES = [
     _lstm("everything", _ALL_LSTM_ORACLE, **_ALL_LSTM),
     CellCase(
         "zoneout-lstm",
-        lambda **kw: kr.Zoneout(kr.LSTMCell(UNITS, recurrent_dropout=0.3, **kw), {"c": 0.5}),
+        lambda units=UNITS, **kw: kr.Zoneout(
+            kr.LSTMCell(units, recurrent_dropout=0.3, **kw), {"c": 0.5}
+        ),
         oracle.lstm,
         {"zoneout": {"c": 0.5}},
     ),
     CellCase(
         "weight_drop-ind_rnn",
-        lambda **kw: kr.WeightDrop(kr.IndRNNCell(UNITS, dropout=0.2, **kw), 0.4),
+        lambda units=UNITS, **kw: kr.WeightDrop(kr.IndRNNCell(units, dropout=0.2, **kw), 0.4),
         oracle.ind_rnn,
         {"activation": "relu"},
     ),
     CellCase(
         "residual-zoneout-weight_drop-gru",
-        lambda **kw: kr.Residual(kr.Zoneout(kr.WeightDrop(kr.GRUCell(UNITS, **kw), 0.3), 0.2)),
+        lambda units=UNITS, **kw: kr.Residual(
+            kr.Zoneout(kr.WeightDrop(kr.GRUCell(units, **kw), 0.3), 0.2)
+        ),
         _residual(oracle.gru),
         {"zoneout": {"h": 0.2}},
         features=UNITS,
