@@ -22,11 +22,10 @@ def main() -> None:
     assert compiled.refused is None, compiled
     assert "npm install @litertjs/core" in in_browser.refused, in_browser
     try:
-        export.to_tflite(model, "micro.tflite", target="micro")
+        told = str(export.to_tflite(model, "micro.tflite", target="micro"))
     except ImportError as error:
-        assert "pip install 'keras-recurrent[micro]'" in str(error), error
-    else:
-        raise AssertionError("a file for microcontrollers that TFLM has not run")
+        told = str(error)
+    assert "pip install 'keras-recurrent[micro]'" in told, told
 
 
 if __name__ == "__main__":
