@@ -23,7 +23,9 @@ from examples.datasets.watch import load_watch
 from examples.datasets.windows import cut_windows, split_in_time
 from keras_recurrent import export
 
-FOLDER = Path(__file__).resolve().parent / "model"
+PAGE = Path(__file__).resolve().parent
+if (PAGE / "node_modules").is_dir():  # the export is checked in the page's LiteRT.js too
+    os.environ.setdefault("KERAS_RECURRENT_LITERTJS", str(PAGE))
 RATE = 50  # frames a second
 WINDOW, STEP = 128, 32  # frames
 BATCH, EPOCHS, QUICK_EPOCHS = 64, 5, 1
@@ -89,9 +91,9 @@ def packed(array: np.ndarray, dtype: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the page to read")
+    parser.add_argument("--out", type=Path, default=PAGE / "model", help="folder for the page to read")
     parser.add_argument(
-        "--quick", action="store_true", help="one epoch: the page works, the model errs"
+        "--quick", action="store_true", help="trains little: the page works, the model errs"
     )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -101,6 +103,9 @@ def main() -> None:
     seen, _, unseen = split_in_time(watch.recordings)
     frames, labels = training_data(seen, watch.labels)
     model = build(frames)
+    used = slice(None, None, 4 if options.quick else 1)
+    frames, labels = frames[used], labels[used]
+    print(f"Trains on {len(frames):,} sequences of {frames.shape[1]} frames.", flush=True)
     train(model, frames, labels, QUICK_EPOCHS if options.quick else EPOCHS)
     model.save(options.out / "exercises.keras")
     print(export.to_tflite(model, options.out / "step.tflite", target="web", streaming=True))
@@ -122,7 +127,7 @@ def main() -> None:
     exercises = [NAMES[code] for code in watch.exercises]
     content = {"rate": RATE, "channels": CHANNELS, "exercises": exercises, "sessions": sessions}
     (options.out / "sessions.json").write_text(json.dumps(content))
-    print(f"Now run examples/web/serve.py; it serves {options.out}")
+    print(f"Wrote step.tflite, sessions.json and exercises.keras to {options.out}.")
     if not options.quick and min(right) < GOAL:
         sys.exit(f"MISSED: at least {GOAL:.0%} of the frames of every session named rightly")
 

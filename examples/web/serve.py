@@ -55,7 +55,8 @@ def _started(port: int | None, model: Path) -> ThreadingHTTPServer:
         return server(8000 if port is None else port, model)
     except OSError as error:
         if port is not None:
-            raise SystemExit(f"Port {port} cannot be had: {error}. --port 0 takes a free one.")
+            advice = "--port 0 takes a free one"
+            raise SystemExit(f"Port {port} cannot be had: {error}; {advice}.") from None
         return server(model=model)
 
 
