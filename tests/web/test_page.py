@@ -145,6 +145,7 @@ def test_shows_the_report_that_the_file_carries(page, prepared):
     facts = page.text("facts")
     assert f"{(prepared / 'step.tflite').stat().st_size:,} bytes" in facts
     assert all(t["name"] in facts for t in report["states"])
+    assert "CompiledModel, LiteRT.js" in facts
 
 
 def test_keys(page):
