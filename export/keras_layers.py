@@ -21,7 +21,11 @@ def check_exportable(model, streaming: bool = False) -> None:
             f"Model {model.name!r} is not built, it has no weights yet. Give it a keras.Input, or "
             "call it once on a batch."
         )
-    unnameable = [la.name for la in all_layers(model) if not _SCOPE.fullmatch(la.name)]
+    unnameable = [
+        layer.name
+        for layer in all_layers(model)
+        if not isinstance(layer, keras.layers.InputLayer) and not _SCOPE.fullmatch(layer.name)
+    ]
     if unnameable:
         raise ValueError(
             "In TensorFlow's graphs layers have names of A to Z, digits and _ . - only. Rename these: "
