@@ -79,7 +79,8 @@ def _fused_or_other(facts: Facts) -> Choice:
         return Choice("fused", "one operation runs the whole sequence")
     if facts.form == "fused":
         raise ValueError(
-            f"form='fused' cannot serve this layer: {facts.against_fused}. Use form='auto', which fuses where it can, or 'loop'."
+            f"form='fused' cannot serve this layer: {facts.against_fused}. Use form='auto', which fuses "
+            "where it can, or 'loop'."
         )
     if facts.form == "fused_or_loop":
         return Choice("portable", f"a loop with built-in operations only, as {facts.against_fused}")
