@@ -261,4 +261,9 @@ def _as_number(value, name: str) -> float:
     array = np.asarray(keras.ops.convert_to_numpy(value) if hasattr(value, "numpy") else value)
     if array.size != 1:
         raise ValueError(f"The metric {name!r} must give one number. Received: shape {array.shape}")
-    return float(array.reshape(()))
+    number = float(array.reshape(()))
+    if not np.isfinite(number):
+        raise ValueError(
+            f"The metric {name!r} gives {number} on `test_data`: are there NaN in the labels?"
+        )
+    return number

@@ -1,5 +1,6 @@
 """What an export is asked to do, checked."""
 
+import math
 import numbers
 import operator
 from dataclasses import dataclass
@@ -138,9 +139,9 @@ def checked_tolerance(tolerance) -> float | None:
     if tolerance is None:
         return None
     is_number = isinstance(tolerance, numbers.Real) and not isinstance(tolerance, bool)
-    if not is_number or not tolerance > 0:
+    if not is_number or not 0 < tolerance < math.inf:
         raise ValueError(
-            "`tolerance` must be a positive number, or None for the default. "
+            "`tolerance` must be a positive finite number, or None for the default. "
             f"Received: tolerance={tolerance!r}"
         )
     return float(tolerance)

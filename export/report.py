@@ -102,7 +102,8 @@ class Report:
         block: Time steps of one call of a streaming export, else None.
         states: The inputs of a streaming export that take the states, which its outputs of the same
             names give back. All start at zeros.
-        quantize: How weights are stored: None (as they are), "float16", "dynamic" or "int8".
+        quantize: How weights are stored: None (as they are), "float16" or "dynamic"; and what the
+            file computes in: "int8" or "int16x8".
         notes: What one may not expect of the result.
         ops: How often each operation occurs, all subgraphs together.
         custom_ops: Those of them that need more than the built-in kernels (TensorFlow's Flex ones

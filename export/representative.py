@@ -100,7 +100,7 @@ def _is_list_of_calls(data) -> bool:
 
 
 def _of_arrays(data, signature: Signature, limit: int) -> Iterator[list[np.ndarray]]:
-    arrays = [_array(value) for value in _flat(data, signature, "It")]
+    arrays = [_array(value) for value in _flat(data, signature, "")]
     for tensor, array in zip(signature.inputs, arrays, strict=True):
         if array.ndim != len(tensor.shape):
             raise ValueError(
@@ -144,7 +144,8 @@ def _flat(data, signature: Signature, place: str) -> list:
     try:
         return signature.flatten(data)
     except ValueError as error:
-        raise ValueError(f"{place} of `representative_data` does not fit: {error}") from error
+        what = f"{place} of `representative_data`" if place else "`representative_data`"
+        raise ValueError(f"{what} does not fit, which is inputs without labels: {error}") from error
 
 
 def _array(value) -> np.ndarray:
@@ -165,6 +166,7 @@ def _checked(arrays: list[np.ndarray], signature: Signature, place: str) -> list
             raise _misfit(arrays, signature, place)
         _check_finite(array, f"{place} for {tensor.name!r}")
         row.append(_cast(array, tensor, place))
+        _check_finite(row[-1], f"{place} for {tensor.name!r}, as {tensor.dtype},")
     return row
 
 

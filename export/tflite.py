@@ -51,7 +51,7 @@ def export(
     quantization.check_cells(chosen.quantize, model)
     made = (Streamed if chosen.streaming else Whole)(model, chosen)
     if test_data is not None:
-        test_data = accuracy.collected(test_data, made.sequences)
+        test_data = made.task(test_data)
     with files.new_file(path, ".tflite") as temporary:
         samples = made.samples(representative_data) if chosen.integer else None
         with TemporaryDirectory(prefix="keras_recurrent-") as folder:
@@ -126,10 +126,8 @@ class Whole:
         self._adopted = adopt(model)
         self._fused = 0
 
-    @property
-    def sequences(self):
-        """The signature of whole sequences."""
-        return self.signature
+    def task(self, test_data) -> tuple:
+        return accuracy.collected(test_data, self.signature)
 
     def samples(self, data) -> list[dict]:
         return quantization.representative_samples(data, self.signature)
@@ -194,13 +192,24 @@ class Streamed:
         self.states = ()
 
     @property
-    def sequences(self):
+    def _sequences(self):
         """The signature of whole sequences, in batches as the file takes them."""
         inputs = self._streaming.inputs(self.signature, self._plan.batch_size, None)
         return replace(self.signature, inputs=tuple(inputs))
 
+    def task(self, test_data) -> tuple:
+        inputs, labels = accuracy.collected(test_data, self._sequences)
+        block, long = self._plan.block, self._streaming.sequences
+        lengths = {a.shape[1] for a, is_long in zip(inputs, long, strict=True) if is_long}
+        if any(length % block for length in lengths):
+            raise ValueError(
+                f"A stream reads blocks of {block} time steps: cut the sequences of `test_data` and "
+                f"their labels to a multiple of it. Received: {sorted(lengths)} time steps"
+            )
+        return inputs, labels
+
     def samples(self, data) -> list[dict]:
-        return quantization.representative_samples(data, self.sequences)
+        return quantization.representative_samples(data, self._sequences)
 
     def trace(self, folder: Path) -> tuple[str, ...]:
         size = self._plan.batch_size
@@ -225,6 +234,6 @@ class Streamed:
             whole = stream_verification.WholeSequences(
                 run, self._streaming, self.signature, self.states
             )
-            return accuracy.task_accuracy(self._model, self.sequences, whole, test_data, metric)
+            return accuracy.task_accuracy(self._model, self._sequences, whole, test_data, metric)
         finally:
             run.close()

@@ -93,6 +93,8 @@ def test_given_metrics():
         of(model, (X, y), "nonsense")
     with pytest.raises(ValueError, match="must give one number"):
         of(model, (X, y), lambda true, predicted: predicted)
+    with pytest.raises(ValueError, match="gives nan"):
+        of(model, (X, y), lambda true, predicted: np.nan)
     with pytest.raises(ValueError, match="metric=3"):
         of(model, (X, y), 3)
 
@@ -130,6 +132,11 @@ def test_wrong_data_and_metrics_are_refused_before_the_export(tmp_path, monkeypa
         export.to_tflite(model, path, test_data=(X[:, :, :1], X[:, 0, 0]))
     with pytest.raises(ValueError, match="no metric of this name"):
         export.to_tflite(model, path, test_data=(X, labels_of(model)), metric="nonsense")
+    streamed = classifier(sequences=True)
+    with pytest.raises(ValueError, match=r"blocks of 2 time steps: cut.*\[3\] time steps"):
+        export.to_tflite(
+            streamed, path, streaming=True, block=2, test_data=(X, labels_of(streamed))
+        )
     with pytest.raises(ValueError, match="give both, or none"):
         export.to_tflite(model, path, metric="mae")
 

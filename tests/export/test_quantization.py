@@ -115,7 +115,11 @@ NOTHING = "at least one"
         (ROWS[..., :2], r"Received: shape \(4, 2\)"),
         ((row for row in [ROWS[0], ROWS[0, :, 0]]), r"Sample 1 .* shape \(4,\)"),
         (np.where(np.arange(5)[:, None, None] == 3, np.nan, ROWS), "Sample 3 for 'x' .*NaN"),
-        ([ROWS, ROWS], "1 inputs"),
+        (
+            [ROWS, ROWS],
+            "^`representative_data` does not fit, which is inputs without labels.*1 inputs",
+        ),
+        (ROWS.astype("float64") * 1e300, "as float32, of .*infinity"),
         (ROWS.astype(str), "must hold float32 values"),
         (np.zeros_like(ROWS), "is 0 throughout"),
         (lambda: 3, "a function that gives 3"),

@@ -221,6 +221,7 @@ def test_timesteps(tmp_path):
         ({"block": np.array([1, 2])}, r"block=array\(\[1, 2\]\)"),
         ({"form": np.array(["loop", "auto"])}, "form=array"),
         ({"tolerance": -1}, "tolerance=-1"),
+        ({"tolerance": float("inf")}, "positive finite number"),
         ({"tolerance": True}, "tolerance=True"),
         ({"tolerance": float("nan")}, "tolerance=nan"),
         ({"tolerance": np.array([1e-3, 1e-3])}, "tolerance=array"),
