@@ -1,12 +1,15 @@
 """Integer `.tflite` files: what the converter leaves wrong in them, and what it left in floats.
 
-Four repairs, each of a fault that was met with TensorFlow 2.21:
+Five repairs, each of a fault that was met with TensorFlow 2.21:
 
 * A tensor that is zero in all samples (the first state of an unrolled loop) gets the 16-bit scale 0 or
   next to it, on which the kernels of ADD and SUB end the process.
 * Layers with the same bias (new ones all have) share one constant, in 16-bit files at the scale of the
   first, so that the others compute with another bias.
 * A SPLIT with a part that nobody reads stays in floats, between a DEQUANTIZE and a QUANTIZE.
+* A fused LSTM whose output is concatenated with another's (`Bidirectional`) gets the scale of both
+  together for its output, but not for its state, which is the same numbers: one direction is then off
+  by the ratio of the two.
 * Tensors of an unrolled loop carry the names of all its steps: two thirds of a file of 200 steps.
 """
 
@@ -34,6 +37,7 @@ def mend(path: Path) -> None:
             _give_scales_to_zeros(graph, types)
             _part_biases(model, graph, types)
             _split_in_integers(model, graph)
+            _states_as_outputs(model, graph, types)
             for tensor in graph.tensors:
                 tensor.name = (tensor.name or b"").split(b";")[0]
                 if tensor.quantization is not None:  # no runtime reads the ranges behind the scales
@@ -110,6 +114,15 @@ def _split_in_integers(model, graph) -> None:
         read = {place for op in graph.operators for place in op.inputs} | set(graph.outputs)
         if not read & set(source.outputs):
             graph.operators.remove(source)
+
+
+def _states_as_outputs(model, graph, types) -> None:
+    """The state h of a fused LSTM at the scale of its output."""
+    for operator in schema.operators(graph):
+        if schema.operation(model, operator) == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+            output, state = graph.tensors[operator.outputs[0]], graph.tensors[operator.inputs[18]]
+            if output.type == state.type == types.INT8:
+                state.quantization = deepcopy(output.quantization)
 
 
 def _scales(tensor) -> np.ndarray | None:
