@@ -1,8 +1,8 @@
 """Outputs of a `.tflite` file that are one tensor under several names.
 
 The output of a GRU is its new state. The converter names one tensor twice then, of which LiteRT's
-CompiledModel shows one name only: each name gets a tensor of its own here, by a RESHAPE to the same
-shape, which every runtime has.
+CompiledModel shows one name only; one that is an input too it does not fill. Each name gets a tensor
+of its own here, by a RESHAPE to the same shape, which every runtime has.
 """
 
 from copy import deepcopy
@@ -15,16 +15,17 @@ from keras_recurrent.export.rewrite import rewrite
 
 
 def part_outputs(path: Path) -> None:
-    """Rewrite a file of one signature in which outputs share a tensor; leave others alone."""
-    model = schema.parse(path)
-    outputs = schema.places(model.subgraphs[0].outputs)
-    if len(set(outputs)) < len(outputs):
+    """Rewrite a file of one signature in which outputs share a tensor, or are inputs."""
+    graph = schema.parse(path).subgraphs[0]
+    outputs, inputs = schema.places(graph.outputs), schema.places(graph.inputs)
+    if len({*outputs, *inputs}) < len(outputs) + len(inputs):
         rewrite(path, _part)
 
 
 def _part(model) -> None:
     generated = schema.litert("schema_py_generated")
-    graph, seen = model.subgraphs[0], set()
+    graph = model.subgraphs[0]
+    seen = set(schema.places(graph.inputs))
     places = list(graph.outputs)
     names = {id(t): t for s in model.signatureDefs or () for t in s.outputs}.values()
     for number, place in enumerate(places):
@@ -32,7 +33,7 @@ def _part(model) -> None:
             seen.add(place)
             continue
         copy = deepcopy(graph.tensors[place])
-        copy.name = f"{_text(copy.name)}_{number}".encode()
+        copy.name = f"{schema.text(copy.name)}_{number}".encode()
         copy.buffer = _buffer(model, generated, b"")
         graph.tensors.append(copy)
         places[number] = len(graph.tensors) - 1
@@ -77,7 +78,3 @@ def _buffer(model, generated, content: bytes) -> int:
     data = np.frombuffer(content, np.uint8) if content else None
     model.buffers.append(generated.BufferT(data))
     return len(model.buffers) - 1
-
-
-def _text(name) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name or "")
