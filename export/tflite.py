@@ -15,6 +15,7 @@ from keras_recurrent.export import (
     files,
     flatbuffer,
     metadata,
+    micro_ops,
     ops,
     plan,
     quantization,
@@ -57,6 +58,8 @@ def export(
             calibration = made.calls(Path(folder), samples) if chosen.integer else None
             converter.convert(Path(folder), temporary, chosen.quantize, calibration)
         part_outputs(temporary)
+        if chosen.target == "micro":
+            micro_ops.replace(temporary)
         made.mend(temporary)
         report = _described(temporary, chosen, made, layers)
         ops.check(temporary, report, chosen.target, model)
