@@ -84,7 +84,7 @@ def adopt(model):
     pairs: list[tuple] = []
     copy = _copy_graph(model, {}, pairs)
     for original, successor in pairs:
-        successor.set_weights(original.get_weights())
+        copy_weights(original, successor)
     for layer in copy.layers:
         if stock_parts(layer):
             raise out_of_reach(model, layer)
@@ -165,6 +165,14 @@ def copy_layer(layer, model, change: Callable[[Any], Any] | None = None):
             "Complete that. A model of this package's layers is exported without a copy if "
             "streaming=False."
         ) from error
+
+
+def copy_weights(original, copy) -> None:
+    """The weights of a layer, and what `keras.layers.Normalization` computes from them."""
+    copy.set_weights(original.get_weights())
+    for part in all_layers(copy):
+        if isinstance(part, keras.layers.Normalization):
+            part.finalize_state()
 
 
 def _from_config(layer, change):

@@ -1,8 +1,8 @@
 """Outputs of a `.tflite` file that are one tensor under several names.
 
 The output of a GRU is its new state. The converter names one tensor twice then, of which LiteRT's
-CompiledModel shows one name only: each name gets a tensor of its own here, by a RESHAPE to the same
-shape, which every runtime has.
+CompiledModel shows one name only; one that is an input too it does not fill. Each name gets a tensor
+of its own here, by a RESHAPE to the same shape, which every runtime has.
 """
 
 from copy import deepcopy
@@ -15,16 +15,17 @@ from keras_recurrent.export.rewrite import rewrite
 
 
 def part_outputs(path: Path) -> None:
-    """Rewrite a file of one signature in which outputs share a tensor; leave others alone."""
-    model = schema.parse(path)
-    outputs = schema.places(model.subgraphs[0].outputs)
-    if len(set(outputs)) < len(outputs):
+    """Rewrite a file of one signature in which outputs share a tensor, or are inputs."""
+    graph = schema.parse(path).subgraphs[0]
+    outputs, inputs = schema.places(graph.outputs), schema.places(graph.inputs)
+    if len({*outputs, *inputs}) < len(outputs) + len(inputs):
         rewrite(path, _part)
 
 
 def _part(model) -> None:
     generated = schema.litert("schema_py_generated")
-    graph, seen = model.subgraphs[0], set()
+    graph = model.subgraphs[0]
+    seen = set(schema.places(graph.inputs))
     places = list(graph.outputs)
     names = {id(t): t for s in schema.places(model.signatureDefs) for t in s.outputs}.values()
     for number, place in enumerate(places):

@@ -91,7 +91,7 @@ class Step:
         """Outputs by name, and the carry; `form=None` for the step's own lowering."""
         reserved = self._reserved if reserved is None else reserved
         with (
-            lowering(form or self._streaming.form),
+            lowering(form or self._streaming.form, compact=True),  # it may be for TFLM
             self._streaming.carrying(given, reserved) as carry,
         ):
             outputs = self._streaming.model(self._pack(list(inputs)), training=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_recurrent.export.adopt import copy_layer, is_graph, view_of
+from keras_recurrent.export.adopt import copy_layer, copy_weights, is_graph, view_of
 from keras_recurrent.export.keras_layers import shown
 from keras_recurrent.export.signature import Signature
 from keras_recurrent.export.streaming_layers import SUCCESSORS
@@ -55,7 +55,7 @@ class Copies:
     def copy_weights(self) -> None:
         for original, copy in self._layers.values():
             if isinstance(original, keras.Layer):
-                copy.set_weights(original.get_weights())
+                copy_weights(original, copy)
 
     def begin_anew(self) -> set[int]:
         """Identities of the layers that are called on what has no axis of time."""

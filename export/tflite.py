@@ -16,6 +16,7 @@ from keras_recurrent.export import (
     files,
     flatbuffer,
     metadata,
+    micro_ops,
     ops,
     plan,
     quantization,
@@ -34,6 +35,7 @@ from keras_recurrent.export.outputs import part_outputs
 from keras_recurrent.export.report import Report
 from keras_recurrent.export.rewrite import set_cell_clip
 from keras_recurrent.export.signature import signature_of
+from keras_recurrent.export.streaming_layers import RunningMean
 from keras_recurrent.export.trace import trace
 from keras_recurrent.keras_hooks import all_layers
 
@@ -59,6 +61,8 @@ def export(
             calibration = made.calls(samples) if chosen.integer else None
             converter.convert(Path(folder), temporary, chosen.quantize, calibration)
         part_outputs(temporary)
+        if chosen.target == "micro":
+            micro_ops.replace(temporary)
         made.mend(temporary)
         report = _described(temporary, chosen, made, layers, len(samples or ()))
         ops.check(temporary, report, chosen.target, model)
@@ -188,6 +192,13 @@ class Streamed:
         self._model, self._plan, self.form = model, chosen, chosen.form
         self.signature = signature_of(model)
         self._streaming = streaming.check_streamable(model, chosen.block)
+        means = [la.name for la in all_layers(self._streaming.model) if type(la) is RunningMean]
+        if means and chosen.integer:
+            raise ValueError(
+                "A mean over all time steps so far has a sum and a count that grow, and integers end "
+                "where the longest of representative_data did. Use quantize='dynamic', 'float16' or "
+                f"None, or GlobalMaxPooling1D. Received: quantize={chosen.quantize!r}, layers {means}"
+            )
         self.notes = self._streaming.notes
         self.states = ()
 

@@ -79,7 +79,7 @@ class Carry:
         if valid.shape[1] == 1:
             last_output = self.new[name] = tf.where(valid, last_output, previous)
             return last_output, None if outputs is None else last_output[:, tf.newaxis]
-        seen = tf.cumsum(tf.cast(valid, tf.int32), 1) > 0
+        seen = tf.cumsum(tf.cast(valid, tf.float32), 1) > 0
         if outputs is not None:
             outputs = tf.where(seen[..., tf.newaxis], outputs, previous[:, tf.newaxis])
         self.new[name] = tf.where(seen[:, -1:], last_output, previous)

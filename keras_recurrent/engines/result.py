@@ -62,6 +62,17 @@ def column(mask):
     return None if mask is None else tf.expand_dims(mask, -1)
 
 
+def numbers(valid):
+    """Booleans as ones and zeros: TFLM neither gathers nor unpacks booleans. Not as a cast, which
+    TensorFlow would move behind that."""
+    return tf.where(valid, 1.0, 0.0)
+
+
+def booleans(valid):
+    """What `numbers` was made of; booleans stay."""
+    return valid if valid.dtype == tf.bool else valid > 0
+
+
 def length_of(tensor, axis: int):
     """An axis's size as a number if it is known, else as a tensor."""
     return tensor.shape[axis] if tensor.shape[axis] is not None else tf.shape(tensor)[axis]

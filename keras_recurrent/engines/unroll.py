@@ -4,14 +4,17 @@ import operator
 
 import tensorflow as tf
 
+from keras_recurrent.engines.lowering import compact_wanted
 from keras_recurrent.engines.result import (
     Result,
     advance,
+    booleans,
     column,
     hold,
     length_of,
     masked_output,
     no_output,
+    numbers,
 )
 
 
@@ -19,7 +22,9 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
     """Run `cell` over time; see `loop.run` for the arguments."""
     weights = cell.read_weights(noise)
     z = cell.project(inputs, weights, noise)
-    valid = None if mask is None else _steps(column(mask))
+    valid = column(mask)
+    if valid is not None:
+        valid = [booleans(v) for v in _steps(numbers(valid) if compact_wanted() else valid)]
     output = no_output(cell, length_of(z, 1))
     outputs = []
     for t, z_t in enumerate(_steps(z)):

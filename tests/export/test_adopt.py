@@ -183,3 +183,11 @@ def test_subclassed_model_of_stock_layers(nested, tmp_path):
     with pytest.raises(ValueError, match=message):
         export.to_saved_model(model, tmp_path / "m")
     assert not list(tmp_path.iterdir())
+
+
+def test_adapted_normalization():
+    """Keras computes with what adapt() left beside the weights."""
+    data = sequences() + 3
+    normalization = layers.Normalization()
+    normalization.adapt(data)
+    agree(keras.Sequential([keras.Input((5, 4)), normalization, layers.GRU(3)]), data)

@@ -74,3 +74,15 @@ def test_data_on_which_the_model_itself_gives_nan():
         roll_out.check_roll_out(
             model, streamed, signature, run, states, np.full((1, 5, 4), np.nan), made_up=False
         )
+
+
+def test_a_mean_that_grows_without_end_in_integers(tmp_path):
+    model = model_of(kr.GRU(3, return_sequences=True), layers.GlobalAveragePooling1D(name="mean"))
+    with pytest.raises(ValueError, match=r"a sum and a count that grow.*\['mean'\]"):
+        export.to_tflite(
+            model,
+            tmp_path / "m.tflite",
+            streaming=True,
+            quantize="int8",
+            representative_data=np.zeros((3, 5, 4), "float32"),
+        )

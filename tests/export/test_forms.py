@@ -170,3 +170,27 @@ def test_a_fused_lstm_shares_no_state_with_a_loop_of_the_same_width(tmp_path, mi
     report = export.to_tflite(model, tmp_path / "m.tflite", target="micro")
     assert {"UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"} <= set(report.ops)
     assert report.largest_difference < 1e-6
+
+
+@pytest.mark.parametrize("form", ["auto", "unroll"])
+def test_masks_of_both_kinds_on_microcontrollers(form, tmp_path, micro):
+    """TFLM has no REDUCE_ANY, no SELECT of whole numbers, and neither gathers nor unpacks booleans."""
+    x, ids = keras.Input((STEPS, WIDTH), name="x"), keras.Input((STEPS,), dtype="int32", name="ids")
+    masked = keras.layers.GRU(3)(keras.layers.Masking()(x))
+    embedded = keras.layers.LSTM(2, return_sequences=True)(
+        keras.layers.Embedding(9, 3, mask_zero=True)(ids)
+    )
+    model = keras.Model([x, ids], [masked, embedded])
+    report = export.to_tflite(model, tmp_path / "m.tflite", target="micro", form=form)
+    assert report.largest_difference < 1e-6
+    data = ROWS[:3].copy()
+    data[0, ::2], data[1] = 0, 0
+    words = np.array([[0, 1, 2, 0, 0, 3, 0, 0], [0] * 8, [5] * 8], "int32")
+    assert export.verify(model, tmp_path / "m.tflite", [data, words]).largest_difference < 1e-6
+
+
+def test_an_input_as_an_output(tmp_path):
+    x = keras.Input((STEPS, WIDTH), name="x")
+    model = keras.Model(x, [kr.GRU(3)(x), x])
+    report = export.to_tflite(model, tmp_path / "m.tflite")
+    assert set(runtimes_of(report)) == {"Interpreter", "CompiledModel"}
