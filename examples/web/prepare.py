@@ -1,7 +1,7 @@
 """Make what the page needs: train a model that names the exercise at every frame, export it as a step.
 
-Data: the smart-watch recordings of `examples/watch.py`. The page streams the last quarter of each, which
-the model has not seen.
+Data: the smart-watch recordings of `examples/watch.py`, split in time in the same way. The page streams
+the last quarter of each recording, which the model has not seen.
 """
 
 import argparse
@@ -27,8 +27,8 @@ PAGE = Path(__file__).resolve().parent
 if (PAGE / "node_modules").is_dir():  # the export is checked in the page's LiteRT.js too
     os.environ.setdefault("KERAS_RECURRENT_LITERTJS", str(PAGE))
 RATE = 50  # frames a second
-WINDOW, STEP = 64, 56  # frames
-BATCH, EPOCHS, QUICK_EPOCHS = 64, 6, 1
+WINDOW, STEP = 128, 32  # frames
+BATCH, EPOCHS, QUICK_EPOCHS = 64, 5, 1
 GOAL = 0.85  # of a session's frames
 SESSIONS = {"Subject 1": 1, "Subject 4": 4, "Subject 8": 8}
 FRAMES_OF_EACH = 6 * RATE  # at most, of each exercise in a session
@@ -45,7 +45,7 @@ CHANNELS = ["acceleration x", "acceleration y", "acceleration z", "turn x", "tur
 
 
 def training_data(recordings: list[np.ndarray], labels: np.ndarray):
-    """Frames `(N, 128, 6)` and a label for each: two windows joined, so that exercises change."""
+    """Frames `(N, 256, 6)` and a label for each: two windows joined, so that exercises change."""
     first, of_first = cut_windows(recordings, labels, WINDOW, STEP)
     other = np.random.default_rng(7).permutation(len(first))
     frames = np.concatenate([first, first[other]], axis=1)
@@ -68,7 +68,7 @@ def build(frames: np.ndarray) -> keras.Model:
 
 
 def train(model: keras.Model, frames: np.ndarray, labels: np.ndarray, epochs: int) -> None:
-    rate = keras.optimizers.schedules.CosineDecay(1.2e-2, epochs * -(-len(frames) // BATCH))
+    rate = keras.optimizers.schedules.CosineDecay(8e-3, epochs * -(-len(frames) // BATCH))
     loss = "sparse_categorical_crossentropy"
     model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
     model.fit(frames, labels, BATCH, epochs, verbose=2)
@@ -102,7 +102,7 @@ def main() -> None:
 
     keras.utils.set_random_seed(7)
     watch = load_watch()
-    seen, unseen = split_in_time(watch.recordings, (0.75, 0.25))
+    seen, _, unseen = split_in_time(watch.recordings)
     frames, labels = training_data(seen, watch.labels)
     model = build(frames)
     used = slice(None, None, 4 if options.quick else 1)

@@ -33,11 +33,8 @@ def main() -> None:
         check_files(wheel)
         venv.create(place / "env", with_pip=True)
         programs = place / "env" / "bin"
-        # To compile all of TensorFlow takes longer than to compile what is imported of it.
-        install = (programs / "python", "-m", "pip", "install", "--quiet", "--no-compile")
+        install = (programs / "python", "-m", "pip", "install", "--quiet")
         _run(*install, wheel)
-        (package,) = (place / "env").glob("lib/python*/site-packages/keras_recurrent")
-        _run(programs / "python", "-m", "compileall", "-q", package)
         check_command_without_typer(programs)
         _run(programs / "python", PROGRAMS / "bare.py", cwd=place)
         _run(*install, f"{wheel}[export]")
