@@ -21,7 +21,7 @@ SEQUENCES: Mapping[str, dict] = MappingProxyType(
         "loop int8": {"form": "loop", "quantize": "int8"},
         "fused": {"form": "fused"},
         "fused dynamic": {"form": "fused", "quantize": "dynamic"},
-        "fused int8": {"form": "fused", "quantize": "int8"},
+        "fused int8": {"form": "fused", "quantize": "int8", "target": "micro"},
         "unroll": {"form": "unroll"},
         "unroll dynamic": {"form": "unroll", "quantize": "dynamic"},
     }
