@@ -60,6 +60,7 @@ class Runtime(StrEnum):
     interpreter = "interpreter"
     compiled = "compiled"
     micro = "micro"
+    web = "web"
 
 
 if typer is not None:

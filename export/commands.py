@@ -22,7 +22,12 @@ from keras_recurrent.export.runtimes import open_runner
 __all__ = ["Timing", "benchmark", "export", "load_model", "read_arrays", "verify"]
 
 # The names of runtimes on the command line and in reports.
-_RUNTIMES = {"interpreter": "Interpreter", "compiled": "CompiledModel", "micro": "TFLM"}
+_RUNTIMES = {
+    "interpreter": "Interpreter",
+    "compiled": "CompiledModel",
+    "micro": "TFLM",
+    "web": "LiteRT.js",
+}
 
 
 @dataclass(frozen=True)

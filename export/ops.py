@@ -12,6 +12,8 @@ from keras_recurrent.keras_hooks import all_layers
 RANDOM = frozenset(
     ("MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM", "STABLEHLO_RNG_BIT_GENERATOR")
 )
+# Types of tensors that JavaScript can hand to LiteRT.js and back.
+LITERT_JS = ("float32", "int32", "uint8")
 
 
 def check(path: Path, report: Report, target: str, model=None) -> None:
@@ -47,11 +49,23 @@ def check(path: Path, report: Report, target: str, model=None) -> None:
             "input instead: layer(x, lengths=lengths), or a mask of booleans. target='mobile' takes "
             "Masking as it is."
         )
+    if target == "web":
+        _check_types(report)
     if missing:
         raise ValueError(
             f"TFLM has no kernels for {_where(path, missing, layers)}. Recurrent layers can do without "
             'in another form: "fused" for an LSTM, "unroll" for few time steps, or with '
             "streaming=True. Other layers need other operations. target='mobile' takes all of them."
+        )
+
+
+def _check_types(report: Report) -> None:
+    strange = [t for t in (*report.inputs, *report.outputs) if t.dtype not in LITERT_JS]
+    if strange:
+        raise ValueError(
+            "LiteRT.js reads and gives float32, int32 and uint8 only: make the model's inputs of such a "
+            "dtype (keras.Input(..., dtype='int32')) and cast its outputs. Received: "
+            f"{', '.join(map(str, strange))}"
         )
 
 

@@ -194,3 +194,11 @@ def test_an_input_as_an_output(tmp_path):
     model = keras.Model(x, [kr.GRU(3)(x), x])
     report = export.to_tflite(model, tmp_path / "m.tflite")
     assert set(runtimes_of(report)) == {"Interpreter", "CompiledModel"}
+
+
+def test_types_that_a_browser_does_not_know(tmp_path):
+    ids = keras.Input((4,), dtype="int64", name="ids")
+    model = keras.Model(ids, kr.GRU(2)(keras.layers.Embedding(5, 3)(ids)))
+    with pytest.raises(ValueError, match=r"LiteRT\.js.*dtype='int32'.*ids int64 \(1, 4\)"):
+        export.to_tflite(model, tmp_path / "m.tflite", target="web")
+    assert not list(tmp_path.iterdir())
