@@ -28,7 +28,7 @@ _LEGEND = (
     "are SimpleRNN, IndRNN and MinimalGRU; *normed* cells normalise their gates; *wrappers* are",
     "Zoneout, WeightDrop and Residual. Numbers in brackets say why cells of a column have no such file.",
     "(u): some are refused, as Keras itself is off by as much with weights rounded to 8 bits.",
-    "**fails**: a cell with all options at once differs by more than is allowed, `tolerance` allows more.",
+    "**fails**: one with all options at once is off by more than is allowed; `tolerance` allows more.",
     "Every single cell: [export/SUPPORT.md](export/SUPPORT.md).",
 )
 
