@@ -54,7 +54,11 @@ def check_files(wheel: Path) -> None:
 
 def sources(folder: str) -> list[str]:
     files = (path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file())
-    return [path.as_posix() for path in files if "__pycache__" not in path.parts]
+    return [
+        path.as_posix()
+        for path in files
+        if "__pycache__" not in path.parts and path.suffix != ".md"  # read in the checkout
+    ]
 
 
 def check_command_without_typer(programs: Path) -> None:
