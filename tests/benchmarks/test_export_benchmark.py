@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -87,8 +88,9 @@ class TestRun:
         assert max(stored["differences"][name] for name in (STOCK, ONNX, "loop")) < 1e-6
         assert stored["weight_bytes"] == 4 * (4 * 15 + 5 * 15 + 2 * 15)
         assert 0 < stored["making"]["loop"] < 100
-        # No operation of TFLite is a whole GRU.
-        assert set(stored["failed"]) == {STOCK_EXPORT, "fused"}
+        # No operation of TFLite is a whole GRU; torch is in the extra 'bench' alone.
+        absent = set() if find_spec("torch") else {TORCH}
+        assert set(stored["failed"]) == {STOCK_EXPORT, "fused"} | absent
 
     def test_report_has_goals_reasons_and_the_machine(self, written):
         text = (written / "export.md").read_text()
