@@ -14,13 +14,11 @@ from keras_recurrent.engines.lowering import compact_wanted
 from keras_recurrent.engines.result import (
     Result,
     advance,
-    booleans,
     column,
     hold,
     length_of,
     masked_output,
     no_output,
-    numbers,
 )
 
 BLOCK = 32
@@ -37,15 +35,14 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
     valid = column(mask)
     timesteps, batch = length_of(z, 0), length_of(z, 1)
 
-    rows = [z] if valid is None else [z, numbers(valid) if compact_wanted() else valid]
+    rows = [z] if valid is None else [z, valid]
 
     def step(row, states, output):
         z_t, *valid_t = row
         new_output, new_states = advance(cell, z_t, states, weights, None)
         if valid_t:
-            valid_t = booleans(*valid_t)
-            new_output = masked_output(valid_t, new_output, output, zero_masked)
-            new_states = hold(valid_t, new_states, states)
+            new_output = masked_output(*valid_t, new_output, output, zero_masked)
+            new_states = hold(*valid_t, new_states, states)
         return new_states, new_output
 
     output = no_output(cell, batch)

@@ -49,8 +49,9 @@ def no_output(cell, batch):
 
 
 def exportable_mask(mask):
-    """A mask as an exported graph takes it apart: TFLM moves whole numbers about, but no booleans."""
-    return tf.cast(mask, tf.float32) if compact_wanted() else mask
+    """A mask as engines take it apart, ones and zeros where an exported graph is to run in TFLM, which
+    moves no booleans about. Not as a cast, which TensorFlow would move behind that."""
+    return tf.where(mask, 1.0, 0.0) if compact_wanted() else mask
 
 
 def _is_valid(mask_t):
@@ -60,17 +61,6 @@ def _is_valid(mask_t):
 def column(mask):
     """`(T, batch)` to `(T, batch, 1)`, which broadcasts over features."""
     return None if mask is None else tf.expand_dims(mask, -1)
-
-
-def numbers(valid):
-    """Booleans as ones and zeros: TFLM neither gathers nor unpacks booleans. Not as a cast, which
-    TensorFlow would move behind that."""
-    return tf.where(valid, 1.0, 0.0)
-
-
-def booleans(valid):
-    """What `numbers` was made of; booleans stay."""
-    return valid if valid.dtype == tf.bool else valid > 0
 
 
 def length_of(tensor, axis: int):

@@ -4,17 +4,14 @@ import operator
 
 import tensorflow as tf
 
-from keras_recurrent.engines.lowering import compact_wanted
 from keras_recurrent.engines.result import (
     Result,
     advance,
-    booleans,
     column,
     hold,
     length_of,
     masked_output,
     no_output,
-    numbers,
 )
 
 
@@ -24,7 +21,7 @@ def run(cell, inputs, states, noise, mask, collect, zero_masked, training) -> Re
     z = cell.project(inputs, weights, noise)
     valid = column(mask)
     if valid is not None:
-        valid = [booleans(v) for v in _steps(numbers(valid) if compact_wanted() else valid)]
+        valid = _steps(valid)
     output = no_output(cell, length_of(z, 1))
     outputs = []
     for t, z_t in enumerate(_steps(z)):

@@ -143,11 +143,6 @@ def plain(**changes) -> Row:
 @pytest.mark.parametrize(
     ("row", "target", "message"),
     [
-        (
-            plain(mask="masking"),
-            "micro",
-            r"REDUCE_ANY \(in .*'masking'.*layer\(x, lengths=lengths\)",
-        ),
         (plain(form="fused"), "mobile", "LSTM, not GRUCell.*form='auto'"),
         (plain(cell="lstm-plain", form="fused", mask="lengths"), "mobile", "mask.*form='auto'"),
         (plain(form="step", backwards=True), "mobile", "go_backwards"),

@@ -32,7 +32,7 @@ def test_layers_go_by_the_names_of_their_classes_in_keras(layer, beginning):
 
 def test_the_layer_that_has_not_the_form_is_named_without_a_list_of_arguments(tmp_path):
     model = model_of(layers.LSTM(3, activation="relu", name="first"), length=5)
-    with pytest.raises(ValueError, match=r"^Layer 'first': .* has tanh there\. Use form='loop'"):
+    with pytest.raises(ValueError, match=r"^Layer 'first': .* has tanh there\. Use form='auto'"):
         export.to_tflite(model, tmp_path / "m.tflite", form="fused")
     assert keras.config.is_traceback_filtering_enabled()
     assert not list(tmp_path.iterdir())
