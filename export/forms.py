@@ -11,7 +11,7 @@ FORMS = ("loop", "fused", "unroll", "step")
 QUANTIZATIONS = (None, "float16", "dynamic", "int8", "int16x8")
 
 _FLOATING = (None, "float16", "dynamic")
-_INTEGER = ("int8", "int16x8")
+INTEGER = ("int8", "int16x8")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ CHOICES = (
         "a copy of the step for each time step: integer quantisation is right in no other form of a "
         "whole sequence",
         "unroll",
-        quantize=_INTEGER,
+        quantize=INTEGER,
     ),
 )
 
@@ -106,11 +106,11 @@ REFUSALS = (
         "The converter crashes on loops over time in integers, or writes wrong ones. Use "
         "streaming=True, form='unroll' for a few time steps, or quantize='dynamic' on mobile and web.",
         "loop",
-        quantize=_INTEGER,
+        quantize=INTEGER,
     ),
     Rule(
-        "The Interpreter computes stacked fused LSTMs in 8-bit integers wrongly where their input "
-        "widths differ, and slowly everywhere. Use form='unroll', streaming=True, quantize='dynamic', "
+        "The Interpreter computes some stacked fused LSTMs in 8-bit integers wrongly, and all of them "
+        "slowly. Use form='unroll', streaming=True, quantize='dynamic', "
         "or target='micro', whose runtime computes them rightly.",
         "fused",
         targets=("mobile",),

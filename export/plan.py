@@ -30,7 +30,7 @@ class Plan:
 
     @property
     def integer(self) -> bool:
-        return self.quantize in ("int8", "int16x8")
+        return self.quantize in forms.INTEGER
 
     @property
     def without_fused(self) -> str:

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_recurrent.cells.contract import Cell
+from keras_recurrent.export import forms
 from keras_recurrent.export.integer_file import float_operations
 from keras_recurrent.export.representative import LIMIT, representative_samples
 from keras_recurrent.keras_hooks import all_layers
 
 __all__ = [
-    "INTEGER",
     "LIMIT",
     "TOLERANCES",
     "check_cells",
@@ -20,7 +20,6 @@ __all__ = [
     "samples_to_verify",
 ]
 
-INTEGER = ("int8", "int16x8")
 _FEW = 10  # samples
 
 # Largest differences on the samples that calibrated them, relative to max(1, largest output): 15 random
@@ -30,7 +29,7 @@ TOLERANCES = {"int8": 0.15, "int16x8": 0.06}
 
 def check_cells(quantize: str | None, model) -> None:
     """`ValueError` for cells whose arithmetic does not survive integers."""
-    normalizing = normalizing_cells(model) if quantize in INTEGER else []
+    normalizing = normalizing_cells(model) if quantize in forms.INTEGER else []
     if normalizing:
         raise ValueError(
             "Cells with layer normalisation do not survive integers: 8 bits are too few for the "
@@ -42,7 +41,7 @@ def check_cells(quantize: str | None, model) -> None:
 
 def notes(form: str, quantize: str | None, samples: int) -> tuple[str, ...]:
     """What a user of a file must know whose integers are calibrated on this many samples."""
-    if quantize not in INTEGER:
+    if quantize not in forms.INTEGER:
         return ()
     lines = [
         "Integers: values beyond those in representative_data are cut off, which can cost ten times "

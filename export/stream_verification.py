@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_recurrent.engines import lowering
-from keras_recurrent.export import roll_out, runtimes
+from keras_recurrent.export import forms, roll_out, runtimes
 from keras_recurrent.export.comparison import Spans, VerificationError
 from keras_recurrent.export.plan import SAVED_MODEL_FORM
 from keras_recurrent.export.report import Report, RuntimeResult, Tensor
@@ -19,8 +19,6 @@ from keras_recurrent.export.verification import default_tolerance
 
 CALIBRATING_CALLS = 1000  # of the step, at most: ranges settle long before
 _VERIFYING_CALLS = 400
-
-_INTEGER = ("int8", "int16x8")
 
 
 def recorded_calls(
@@ -64,7 +62,7 @@ def check(
         data: Whole sequences of the caller's, in the place of made-up ones.
     """
     tolerance = default_tolerance(model, report) if tolerance is None else tolerance
-    made_up = data is None and report.quantize not in _INTEGER
+    made_up = data is None and report.quantize not in forms.INTEGER
     sequences = [data] if data is not None else []
     if samples is not None and data is None:
         chosen = _spread(samples, streaming, _VERIFYING_CALLS)

@@ -123,7 +123,7 @@ class _Attempt:
         self.case, self.model, self.outcome, self.path = case, model, outcome, path
         self.streams = outcome.form == "step"
         self.samples = None
-        if outcome.quantize in quantization.INTEGER:
+        if outcome.quantize in forms.INTEGER:
             rng = np.random.default_rng(3)
             self.samples = rng.normal(size=(SAMPLES, *model.input_shape[1:])).astype("float32")
 
