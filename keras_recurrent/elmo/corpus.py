@@ -52,6 +52,7 @@ class Corpus:
     """
 
     epoch = 0
+    _counted: tuple | None = None
 
     def __init__(
         self, text, vocabulary: Vocabulary, shuffle: str | None = "documents", seed: int = 0
@@ -145,10 +146,9 @@ class Corpus:
         batch_size = options.positive_int("").check("batch_size", batch_size)
         window = options.positive_int("").check("window", window)
         in_order = in_order or self.shuffle is None
-        batches = None if in_order else self.steps(batch_size, window)
         sizes = (batch_size, window)
-        first = next(self._packed(directions[0], *sizes, in_order), None) if in_order else batches
-        if not first:
+        batches = self._steps_in_order(*sizes) if in_order else self.steps(*sizes)
+        if not batches:
             raise ValueError(
                 f"The text does not fill one batch of {batch_size} rows of {window} words. Take fewer "
                 f"rows or a shorter window. Received: {self!r}"
@@ -156,7 +156,7 @@ class Corpus:
         by_characters = max_characters_per_token is not None
         shape = (*sizes, len(directions))
         data = tf.data.Dataset.from_generator(
-            lambda: self._batches(directions, sizes, by_characters, batches),
+            lambda: self._batches(directions, sizes, by_characters, batches, in_order),
             output_signature=(
                 tf.TensorSpec(shape, tf.string if by_characters else tf.int32),
                 tf.TensorSpec(shape, tf.int32),
@@ -172,18 +172,23 @@ class Corpus:
             return {"inputs": {"words": words, "targets": targets}, "reset": reset}, targets
 
         data = data.map(example, num_parallel_calls=2, deterministic=True)
-        if batches is not None:
-            data = data.apply(tf.data.experimental.assert_cardinality(batches))
+        data = data.apply(tf.data.experimental.assert_cardinality(batches))
         settings = tf.data.Options()
         policy = tf.data.experimental.AutoShardPolicy.DATA  # workers take their rows of each batch
         settings.experimental_distribute.auto_shard_policy = policy
         return data.prefetch(2).with_options(settings)
 
-    def _batches(self, directions, sizes, by_characters: bool, batches: int | None):
-        streams = [self._packed(side, *sizes, batches is None) for side in directions]
+    def _steps_in_order(self, batch_size: int, window: int) -> int:
+        if self._counted is None or self._counted[0] != (batch_size, window):
+            batches = self._packed("forward", batch_size, window, in_order=True)
+            self._counted = ((batch_size, window), sum(1 for _ in batches))
+        return self._counted[1]
+
+    def _batches(self, directions, sizes, by_characters: bool, batches: int, in_order: bool):
+        streams = [self._packed(side, *sizes, in_order) for side in directions]
         shape = (*sizes, len(directions))
         find = self.vocabulary.ids
-        for number, parts in enumerate(itertools.islice(zip(*streams, strict=False), batches)):
+        for number, parts in enumerate(itertools.islice(zip(*streams, strict=True), batches)):
             words = np.empty(shape, object if by_characters else np.int32)
             targets = np.empty(shape, np.int32)
             for side, (read, following) in enumerate(parts):
