@@ -12,11 +12,12 @@ _FEW_ROWS = 4096
 class Adagrad(keras.optimizers.Optimizer):
     """Adagrad (Duchi et al. 2011) as ELMo was trained with it.
 
-    g <- g min(1, n / |g|), |g| the norm over all weights;  a <- a + g²;  w <- w - learning_rate g / sqrt(a + ε)
+    g <- g min(1, n / |g|), |g| the norm over all weights
+    a <- a + g²,  w <- w - learning_rate g / sqrt(a + ε)
 
     Keras's Adagrad with other defaults, and with sparse gradients of tables, such as the weights of a
-    large softmax, that stay sparse: rows are summed before the norm is taken, so that it is that of the dense
-    gradient, and rows without a gradient cost nothing. Keras's `global_clipnorm` makes them dense.
+    large softmax, that stay sparse: rows are summed before the norm is taken, so that it is that of the
+    dense gradient, and rows without a gradient cost nothing. Keras's `global_clipnorm` makes all dense.
 
     Args:
         learning_rate: A number or a schedule.

@@ -21,15 +21,15 @@ class Corpus:
 
     A line is a sentence, its words are separated by white space. A blank line ends a document, and so
     does a file. All files are read once at first, to count and to check them; what stays in memory are
-    the places where documents start, if these are shuffled, and no text.
+    the places where documents start, if these are shuffled, and no text. The files must not change.
 
     An epoch's order depends on `seed`, the number of the epoch and the direction alone: the two
     directions of a model read the documents in different orders, and a training that is taken up
     again reads on as it would have.
 
     Args:
-        text: A path, a pattern such as "news-*.txt", or a list of them. UTF-8; lines end as `\\n`, `\\r\\n`
-            or `\\r`, and have 16 MB at most; words longer than what the model reads are cut by it.
+        text: A path, a pattern such as "news-*.txt", or a list of them. UTF-8; lines end as `\\n`,
+            `\\r\\n` or `\\r`, and have 16 MB at most; the model cuts words that are too long for it.
         vocabulary: The words to predict; all others count as `<UNK>`.
         shuffle: What changes places from epoch to epoch: "documents", "files", "sentences", each
             as a whole, or None. Sentences are for texts that are shuffled lists of sentences anyway,
@@ -41,8 +41,8 @@ class Corpus:
 
     Raises:
         FileNotFoundError: For a missing file.
-        ValueError: With file and line for bytes that are not UTF-8, zero bytes, too long a line, `<S>` or
-            `</S>` as a word; for a text without a sentence, and for unknown arguments.
+        ValueError: With file and line for bytes that are not UTF-8, zero bytes, too long a line, `<S>`
+            or `</S>` as a word; for a text without a sentence, and for unknown arguments.
 
     Example:
         ```python
@@ -118,9 +118,9 @@ class Corpus:
     ) -> tf.data.Dataset:
         """One epoch of windows for `kr.elmo.LanguageModel`, which calls this itself.
 
-        Rows are packed as the original implementation (bilm-tf) does: `<S> w(1) .. w(n) </S>` is read up to
-        w(n) and predicted from w(1) on, the next sentence follows at once, and a row goes on from batch to
-        batch. The backward direction reads `</S> w(n) .. w(1) <S>`, other text at the same time.
+        Rows are packed as the original implementation (bilm-tf) does: `<S> w(1) .. w(n) </S>` is read up
+        to w(n) and predicted from w(1) on, the next sentence follows at once, and a row goes on from
+        batch to batch. The backward direction reads `</S> w(n) .. w(1) <S>` of other text.
 
         A shuffled epoch has `steps(batch_size, window)` batches, whatever its order: the few words that
         are left in the rows at its end make place for as many from the begin of the epoch's order. In

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -14,7 +15,7 @@ from keras_recurrent.elmo.corpus import Corpus
 from keras_recurrent.elmo.vocabulary import Vocabulary
 from keras_recurrent.elmo.word_costs import WordCosts
 from keras_recurrent.losses import SumOverTime
-from keras_recurrent.training import TruncatedBPTT, replicas
+from keras_recurrent.training import TruncatedBPTT, is_chief, replicas
 
 
 @keras.saving.register_keras_serializable("keras_recurrent")
@@ -30,15 +31,16 @@ class LanguageModel(TruncatedBPTT):
     →nll(t) = -log p(w(t+1) | <S>, w(1)..w(t)),    ←nll(t) = -log p(w(t-1) | </S>, w(n)..w(t))
     L = 1/B Σ_b Σ_{t=1..window} (→nll_b(t) + ←nll_b(t)) / 2
 
-    Both directions run forwards in time, each on a stream of its own (`kr.elmo.Corpus`), around the very
-    cells of `bilm`, which is trained by this and used afterwards. Characters and softmax are shared. Rows
-    go on from window to window, with their states and without the gradient; see
-    `kr.training.TruncatedBPTT`, which this is: states, several replicas and workers, exact resumption with
-    `kr.training.BackupAndRestore`. `bilm.dropout` holds for every LSTM's inputs and for the outputs.
+    Both directions run forwards in time, each on a stream of its own (`kr.elmo.Corpus`), around the
+    very cells of `bilm`, which is trained by this and used afterwards. Characters and softmax are
+    shared. Rows go on from window to window, with their states and without the gradient; see
+    `kr.training.TruncatedBPTT`, which this is: states, several replicas and workers, and exact
+    resumption with `kr.training.BackupAndRestore`, in the middle of shuffled epochs' orders too.
+    `bilm.dropout` holds for every LSTM's inputs and for the outputs.
 
-    `fit`, `evaluate` and `predict` read a `Corpus`, or a dataset of its `windows`. Outside of training all
-    words of the vocabulary are summed over, and the logs have `perplexity`, exp of the mean nll of both
-    directions, `forward_perplexity` and `backward_perplexity`. In training with samples there is
+    `fit`, `evaluate` and `predict` read a `Corpus`, or a dataset of its `windows`. Outside of training
+    all words of the vocabulary are summed over, and the logs have `perplexity`, exp of the mean nll of
+    both directions, `forward_perplexity` and `backward_perplexity`. In training with samples there is
     `sampled_perplexity` in their place, which tells whether training goes on, but is comparable with
     nothing. `predict` gives nll, `(rows, window, directions)`.
 
@@ -190,6 +192,24 @@ class LanguageModel(TruncatedBPTT):
         return {**logs, "perplexity": mean, **each}
 
     # ------------------------------------------------------------ saving
+
+    def save_checkpoint(self, folder, vocabulary: Vocabulary | None = None) -> None:
+        """Write the biLM and the softmax in the published layout; see `BiLM.save_checkpoint`.
+
+        Args:
+            folder: A new or an existing folder.
+            vocabulary: Goes to `vocab.txt` beside them.
+        """
+        if vocabulary is not None and len(vocabulary) != self.softmax.classes:
+            raise ValueError(
+                "The vocabulary must be that of the softmax. Received: "
+                f"{len(vocabulary)} words for a softmax over {self.softmax.classes}"
+            )
+        if is_chief(self.distribute_strategy):
+            softmax = [keras.ops.convert_to_numpy(w) for w in self.softmax.weights[:2]]
+            self.bilm.save_checkpoint(folder, softmax=softmax)
+            if vocabulary is not None:
+                vocabulary.write(Path(folder, "vocab.txt"))
 
     def get_config(self) -> dict:
         return {
