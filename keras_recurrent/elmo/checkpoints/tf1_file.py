@@ -12,7 +12,7 @@ from keras_recurrent.elmo.checkpoints.errors import CheckpointError
 SCOPE = "lm/"
 _SUFFIXES = (".index", ".meta", ".data-00000-of-00001")
 _FLOATS = (tf.float16, tf.float32, tf.float64)
-_FAILURES = (tf.errors.OpError, ValueError, RuntimeError, OSError)
+_FAILURES = (tf.errors.OpError, ValueError, RuntimeError, OSError, LookupError)
 
 
 class Tf1Weights:
