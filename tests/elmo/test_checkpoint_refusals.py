@@ -314,6 +314,17 @@ def test_variables_of_another_kind(tf1):
         checkpoints.load_softmax(prefix)
 
 
+@pytest.mark.parametrize("state", ['model_checkpoint_path: "/gone/since/model.ckpt-7"', "nonsense"])
+def test_the_folder_of_a_run_that_was_moved(tf1, tmp_path, state):
+    tf1(lm__softmax__W=np.ones((7, 5), "f4"), lm__softmax__b=np.zeros(7, "f4"))
+    (tmp_path / "checkpoint").write_text(state)
+    if state == "nonsense":
+        with pytest.raises(FileNotFoundError, match="nor a checkpoint of TensorFlow 1"):
+            checkpoints.load_softmax(tmp_path)
+    else:
+        assert checkpoints.load_softmax(tmp_path).kernel.shape == (7, 5)
+
+
 # ---------------------------------------------------------------- softmax
 
 

@@ -111,6 +111,16 @@ def test_other_ways_to_store_the_same_numbers(tmp_path, kinds, close):
         np.testing.assert_allclose(after, before, rtol=0, atol=close, err_msg=before.path)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16"])
+def test_models_of_other_dtypes(tmp_path, dtype):
+    bilm = random_bilm("published", dtype=dtype)
+    bilm.save_checkpoint(tmp_path)
+    files = tmp_path / "options.json", tmp_path / "lm_weights.hdf5"
+    back = BiLM.from_checkpoint(*files, dtype=dtype)
+    for before, after in zip(bilm.weights, back.weights, strict=True):
+        np.testing.assert_allclose(after, before, rtol=0, atol=1.2e-7, err_msg=before.path)
+
+
 def test_a_folder_is_replaced_as_a_whole_and_strangers_stay(tmp_path):
     first, second = random_bilm("published"), random_bilm("token ids")
     (tmp_path / "vocabulary.txt").write_text("<S>\n")
