@@ -314,6 +314,26 @@ def test_variables_of_another_kind(tf1):
         checkpoints.load_softmax(prefix)
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((10**9, 10**6), "declares 4000000000000000 bytes, and the data files have"),
+        ((7, 5), "'softmax/W' of shape (7, 5) is damaged"),
+    ],
+)
+def test_a_variable_of_which_a_corner_is_stored(tmp_path, shape, words):
+    rows, columns = shape
+    prefix = str(tmp_path / "model.ckpt")
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=["lm/softmax/W", "lm/softmax/b", "lm/padding"],
+        shape_and_slices=[f"{rows} {columns} 0,1:0,1", f"{rows} 0,1", ""],
+        tensors=[np.ones((1, 1), "f4"), np.ones(1, "f4"), np.zeros(99, "f4")],
+    )
+    with pytest.raises(CheckpointError, match=re.escape(words)):
+        checkpoints.load_softmax(prefix)
+
+
 @pytest.mark.parametrize("state", ['model_checkpoint_path: "/gone/since/model.ckpt-7"', "nonsense"])
 def test_the_folder_of_a_run_that_was_moved(tf1, tmp_path, state):
     tf1(lm__softmax__W=np.ones((7, 5), "f4"), lm__softmax__b=np.zeros(7, "f4"))
