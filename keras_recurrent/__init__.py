@@ -8,7 +8,7 @@ if _keras.backend.backend() != "tensorflow":
         f"importing keras. Received: backend {_keras.backend.backend()!r}"
     )
 
-from keras_recurrent import losses, training
+from keras_recurrent import elmo, losses, training
 from keras_recurrent.cells import (
     Cell,
     GatedCell,
@@ -23,6 +23,7 @@ from keras_recurrent.cells import (
     WeightDrop,
     Zoneout,
 )
+from keras_recurrent.elmo import ELMo
 from keras_recurrent.gates import Gate
 from keras_recurrent.layers import GRU, LSTM, RNN, Bidirectional, SimpleRNN, Stack
 from keras_recurrent.version import __version__
@@ -33,6 +34,7 @@ __all__ = [
     "RNN",
     "Bidirectional",
     "Cell",
+    "ELMo",
     "GRUCell",
     "Gate",
     "GatedCell",
@@ -48,6 +50,7 @@ __all__ = [
     "WeightDrop",
     "Zoneout",
     "__version__",
+    "elmo",
     "losses",
     "training",
 ]
