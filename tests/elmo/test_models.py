@@ -14,7 +14,7 @@ LABELS = np.array([0.0, 1.0, 1.0, 0.0])
 
 
 def make_model(bilm=None, kind="ids", **options):
-    """Character ids or strings -> kr.ELMo -> kr.LSTM -> one number."""
+    """Character ids or strings -> kr.ELMo -> kr.LSTM -> one number; trained eagerly, to save time."""
     inputs = {
         "ids": keras.Input((None, kit.LENGTH), dtype="int32"),
         "strings": keras.Input((None,), dtype="string"),
@@ -22,7 +22,7 @@ def make_model(bilm=None, kind="ids", **options):
     x = kr.ELMo(bilm or kit.make_bilm(), name="elmo", **options)(inputs)
     outputs = keras.layers.Dense(1)(kr.LSTM(3)(x))
     model = keras.Model(inputs, outputs)
-    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
     return model
 
 
@@ -87,7 +87,10 @@ class TestSaving:
         loaded, ids = saved_and_loaded(model, tmp_path), kit.make_ids()
         for got, expected in zip(loaded(ids), model(ids), strict=True):
             np.testing.assert_allclose(got, expected, atol=1e-6)
-        assert loaded.layers[-1].get_config() == layer.get_config()
+        configs = [one.get_config() for one in (loaded.layers[-1], layer)]
+        for config in configs:
+            config["bilm"].pop("shared_object_id")
+        assert configs[0] == configs[1]
 
     def test_layers_that_share_a_language_model_still_do(self, tmp_path):
         bilm, inputs = kit.make_bilm(), keras.Input((None, kit.LENGTH), dtype="int32")
