@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from ..packages import cache_folder
+from ..archives import cache_folder
 from .watch_dataset_builder import Builder
 
 

@@ -1,0 +1,93 @@
+"""Sentences as the small models take them: word ids, and the layers of a frozen biLM beside them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+PADDING, UNKNOWN = 0, 1
+
+Tokens = Sequence[str]
+TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+
+
+def tokenize(text: str) -> tuple[str, ...]:
+    """Words and marks."""
+    return tuple(TOKEN.findall(text.replace("''", '"')))
+
+
+class Words:
+    """Ids of the words of the training part, lower-cased: the `most` frequent ones, if not seen once only."""
+
+    def __init__(self, training: Iterable[Tokens], most: int):
+        counts = Counter(token.lower() for tokens in training for token in tokens)
+        known = [word for word, count in counts.most_common(most) if count > 1]
+        self.ids = {word: index for index, word in enumerate(known, start=UNKNOWN + 1)}
+        self.size = most + 2  # whatever the training part: models of all parts have one shape
+
+    def __call__(self, sentences: Sequence[Tokens], length: int) -> np.ndarray:
+        """Ids `(N, length)`, padded with 0 and cut at `length`."""
+        ids = np.full((len(sentences), length), PADDING, np.int32)
+        for row, tokens in zip(ids, sentences, strict=True):
+            found = [self.ids.get(token.lower(), UNKNOWN) for token in tokens[:length]]
+            row[: len(found)] = found
+        return ids
+
+
+class Layers(NamedTuple):
+    """The layers of a biLM for many sentences, laid end to end.
+
+    Attributes:
+        vectors: `(tokens of all sentences, L + 1, width)`, float16 to save memory.
+        starts: `(N + 1,)`, where each sentence begins; the last entry is the number of tokens.
+    """
+
+    vectors: np.ndarray
+    starts: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """What one token has: `(L + 1, width)`."""
+        return self.vectors.shape[1:]
+
+    def rows(self, indices: np.ndarray, length: int) -> np.ndarray:
+        """Layers `(B, length, L + 1, width)` of some sentences, padded with 0, cut at `length`."""
+        steps = np.arange(length)
+        places = self.starts[indices][:, None] + steps
+        valid = places < self.starts[np.asarray(indices) + 1][:, None]
+        found = self.vectors[np.where(valid, places, 0)]
+        found[~valid] = 0
+        return found
+
+    def at(self, sentences: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """Layers `(N, L + 1, width)` of one token of each sentence."""
+        return self.vectors[self.starts[sentences] + tokens]
+
+
+class Batches(keras.utils.PyDataset):
+    """Examples in batches, in a new order every epoch if there is a seed.
+
+    `inputs` makes the model's inputs from indices of examples, so that only one batch of layers
+    is ever padded.
+    """
+
+    def __init__(self, inputs, labels, indices, batch_size=32, seed=None):
+        super().__init__()
+        self.inputs, self.labels = inputs, labels
+        self.indices, self.batch_size = np.array(indices), batch_size
+        self.generator = None if seed is None else np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return -(-len(self.indices) // self.batch_size)
+
+    def __getitem__(self, index):
+        chosen = self.indices[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.inputs(chosen), self.labels[chosen]
+
+    def on_epoch_end(self):
+        if self.generator is not None:
+            self.generator.shuffle(self.indices)

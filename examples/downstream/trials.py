@@ -1,0 +1,102 @@
+"""The same model trained from several seeds: accuracies, their mean and their spread."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from .sentences import Batches
+
+EVALUATED_AT_ONCE = 256
+
+
+class Score:
+    """Accuracies of several seeds, in the order of the seeds."""
+
+    accuracies: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.accuracies))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a single seed's accuracy, estimated with n - 1; nan for one seed."""
+        several = len(self.accuracies) > 1
+        return float(np.std(self.accuracies, ddof=1)) if several else float("nan")
+
+    def gain(self, other: "Score") -> "Score":
+        """What this has more than `other`, seed by seed."""
+        return Score(tuple(np.subtract(self.accuracies, other.accuracies).tolist()))
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1%} ± {self.spread:.1%}"
+
+
+class Parts(NamedTuple):
+    """Indices of the examples to train on, to stop early by, and to test on."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+class Examples(NamedTuple):
+    """What a model reads for the examples of some indices, and the labels of all of them."""
+
+    inputs: Callable[[np.ndarray], dict[str, np.ndarray]]
+    labels: np.ndarray
+
+
+class Schedule(NamedTuple):
+    """At most `epochs`, stopped after `patience` of them without a better validation loss."""
+
+    epochs: int
+    patience: int
+    batch_size: int
+
+
+class Trials:
+    """Trains one model again and again, each time as if it were new.
+
+    A new model would be traced and compiled anew, which takes longer than a small training.
+    """
+
+    def __init__(self, build: Callable[[], keras.Model]):
+        self.build, self.model = build, build()
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.optimizer_start = [v.numpy() for v in self.model.optimizer.variables]
+
+    def __call__(self, examples: Examples, parts: Parts, schedule: Schedule, seed: int) -> float:
+        """Accuracy on the test part, at the epoch with the lowest validation loss."""
+        self._restart(seed)
+        train = Batches(*examples, parts.train, schedule.batch_size, seed)
+        validation = Batches(*examples, parts.validation, EVALUATED_AT_ONCE)
+        test = Batches(*examples, parts.test, EVALUATED_AT_ONCE)
+        stop = keras.callbacks.EarlyStopping(
+            patience=schedule.patience, restore_best_weights=True
+        )
+        self.model.fit(
+            train,
+            epochs=schedule.epochs,
+            validation_data=validation,
+            callbacks=[stop],
+            shuffle=False,  # Batches does so itself
+            verbose=0,
+        )
+        return float(self.model.evaluate(test, verbose=0, return_dict=True)["accuracy"])
+
+    def _restart(self, seed: int) -> None:
+        keras.utils.set_random_seed(seed)
+        for variable, fresh in zip(self.model.variables, self.build().variables, strict=True):
+            variable.assign(fresh)
+        for variable, start in zip(
+            self.model.optimizer.variables, self.optimizer_start, strict=True
+        ):
+            variable.assign(start)
+
+
+def several(trial: Callable[[int], float], seeds: Sequence[int]) -> Score:
+    """One accuracy a seed."""
+    return Score(tuple(trial(seed) for seed in seeds))
