@@ -33,6 +33,8 @@ class Option:
         annotation: Type shown in the signature.
         after: Place in the signature, when it is not the end: behind that argument.
         keyword_only: The argument cannot be given by position.
+        argument: Name of the argument, where Keras has an attribute of that name for something else;
+            the value is kept under the name that the class gives the option.
     """
 
     check: Callable[[str, Any], Any]
@@ -42,6 +44,14 @@ class Option:
     annotation: Any = Any
     after: str | None = None
     keyword_only: bool = False
+    argument: str | None = None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        object.__setattr__(self, "attribute", name)
+
+    def kept_as(self, argument: str) -> str:
+        """The attribute that holds the value."""
+        return argument if self.argument is None else self.attribute
 
     def parameter(self, name: str) -> inspect.Parameter:
         kind = inspect.Parameter.KEYWORD_ONLY if self.keyword_only else _POSITIONAL
@@ -174,7 +184,7 @@ def options_of(cls: type) -> dict[str, Option]:
     for klass in reversed(cls.__mro__):
         for name, value in vars(klass).items():
             if isinstance(value, Option):
-                found[name] = value
+                found[value.argument or name] = value
     order = [name for name, option in found.items() if option.after is None]
     for name, option in found.items():
         if option.after is not None:
@@ -248,9 +258,12 @@ class Declared:
         checked = {name: options[name].check(name, value) for name, value in values.items()}
         super().__init__(**rest)
         for name, value in checked.items():
-            setattr(self, name, value)
+            setattr(self, options[name].kept_as(name), value)
 
     def get_config(self) -> dict:
         options = options_of(type(self))
-        own = {name: option.serialize(getattr(self, name)) for name, option in options.items()}
+        own = {
+            name: option.serialize(getattr(self, option.kept_as(name)))
+            for name, option in options.items()
+        }
         return {**super().get_config(), **own}

@@ -57,6 +57,23 @@ def test_values_are_checked_stored_and_written():
     }
 
 
+def test_an_argument_whose_name_keras_has():
+    class Renamed(Declared, keras.layers.Layer):
+        """Renamed."""
+
+        given = options.flag(False, "What.", argument="output")
+
+        def call(self, x):
+            return x + 1
+
+    layer = Renamed(output=True)
+    assert (layer.given, layer.get_config()["output"]) == (True, True)
+    assert Renamed.from_config(layer.get_config()).given
+    assert "output: What." in Renamed.__doc__
+    y = layer(keras.Input((2,)))
+    assert layer.output is y
+
+
 def test_the_documentation_follows():
     assert Child.__doc__.count("Args:") == 1
     for line in ("size: How large.", "shape: Which form. Default: 'round'.", "limit: At most."):
