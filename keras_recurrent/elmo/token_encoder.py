@@ -78,13 +78,16 @@ class TokenEncoder(Declared, FiniteWeights, keras.layers.Layer):
         self.built = True
 
     def _highway(self, k: int, features: int) -> dict:
-        initial = keras.initializers.RandomNormal(0.0, features**-0.5)
         square, vector = (features, features), (features,)
         carry = keras.initializers.Constant(-2.0)  # near the identity at first
+
+        def initial():  # an initializer draws the same numbers again
+            return keras.initializers.RandomNormal(0.0, features**-0.5)
+
         return {
-            "carry_kernel": self.add_weight(square, initial, name=f"highway_{k}_carry_kernel"),
+            "carry_kernel": self.add_weight(square, initial(), name=f"highway_{k}_carry_kernel"),
             "carry_bias": self.add_weight(vector, carry, name=f"highway_{k}_carry_bias"),
-            "transform_kernel": self.add_weight(square, initial, name=f"highway_{k}_kernel"),
+            "transform_kernel": self.add_weight(square, initial(), name=f"highway_{k}_kernel"),
             "transform_bias": self.add_weight(vector, "zeros", name=f"highway_{k}_bias"),
         }
 
