@@ -77,10 +77,11 @@ class ScalarMix(Declared, keras.layers.Layer):
 
 
 def _normalized(values, mask):
+    dtype, values = values.dtype, tf.cast(values, tf.float32)  # half precision cannot count a batch
     if mask is None:
         mask = tf.ones(tf.shape(values)[:2], tf.bool)
     here = tf.cast(tf.expand_dims(mask, -1), values.dtype)
     count = tf.maximum(tf.reduce_sum(here) * values.shape[-1], 1)
     mean = tf.reduce_sum(values * here) / count
     variance = tf.reduce_sum(tf.square((values - mean) * here)) / count
-    return (values - mean) * here / tf.sqrt(variance + NORM_EPSILON)
+    return tf.cast((values - mean) * here / tf.sqrt(variance + NORM_EPSILON), dtype)

@@ -1,5 +1,6 @@
 """kr.ELMo: its outputs, what it has read, and what of it is trained."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -228,8 +229,35 @@ class TestInputs:
         assert {weight.dtype for weight in layer.weights} == {"float32"}
         np.testing.assert_allclose(got, mixed(bilm, kit.make_ids("holes")), atol=2e-2)
 
+    def test_half_precision_normalises_a_large_batch(self):
+        """More numbers than float16 can count."""
+        half = kit.make_bilm(num_layers=1, dtype="mixed_float16")
+        ids = np.tile(kit.make_ids("none"), (100, 10, 1))
+        layer = kr.ELMo(half, layer_norm=True, dtype="mixed_float16")
+        expected = kr.ELMo(kit.make_bilm(num_layers=1), layer_norm=True)(ids)
+        np.testing.assert_allclose(layer(ids), expected, atol=2e-2)
+
+    @pytest.mark.parametrize(
+        ("shape", "dtype", "error", "received"),
+        [
+            ((None, kit.LENGTH), "float32", TypeError, "float32"),
+            ((None, 50), "int32", ValueError, "50"),
+            ((kit.LENGTH,), "int32", ValueError, str(kit.LENGTH)),
+            ((None, None), "string", ValueError, "None, None, None"),
+        ],
+    )
+    def test_what_is_no_input_is_refused_in_a_functional_model(
+        self, bilm, shape, dtype, error, received
+    ):
+        with pytest.raises(error, match=received):
+            kr.ELMo(bilm)(keras.Input(shape, dtype=dtype))
+
 
 class TestBadOptions:
+    def test_a_filter_wider_than_a_word(self):
+        with pytest.raises(ValueError, match="max_characters_per_token"):
+            kit.make_bilm(filters=((2, 3), (9, 3)), max_characters_per_token=8)
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [
