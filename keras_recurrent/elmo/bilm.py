@@ -128,16 +128,16 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if self.stateful and self.initial_state == "warm":
-            raise ValueError(
-                "A stateful model starts from the states of the last batch: use stateful=False with "
-                "initial_state='warm'. Received: stateful=True, initial_state='warm'"
-            )
         widest = max(width for width, _ in self.filters)
         if self.vocabulary_size is None and widest > self.max_characters_per_token:
             raise ValueError(
                 f"A word has {self.max_characters_per_token} characters (`max_characters_per_token`), "
                 f"too few for the widest of `filters`. Received: filters={self.filters}"
+            )
+        if self.stateful and self.initial_state == "warm":
+            raise ValueError(
+                "A stateful model starts from the states of the last batch: use stateful=False with "
+                "initial_state='warm'. Received: stateful=True, initial_state='warm'"
             )
         self.supports_jit = False  # unique words are as many as there are
         self.token_encoder = self._encoder()
