@@ -77,7 +77,8 @@ class ScalarMix(Declared, keras.layers.Layer):
 
 
 def _normalized(values, mask):
-    dtype, values = values.dtype, tf.cast(values, tf.float32)  # half precision cannot count a batch
+    dtype = values.dtype
+    values = tf.cast(values, keras.backend.result_type(dtype.name, "float32"))  # half cannot count
     if mask is None:
         mask = tf.ones(tf.shape(values)[:2], tf.bool)
     here = tf.cast(tf.expand_dims(mask, -1), values.dtype)

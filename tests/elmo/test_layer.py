@@ -77,6 +77,13 @@ class TestOutputs:
         np.testing.assert_allclose(make(bilm, layer_norm=True)(ids), expected, **kit.CLOSE)
         assert np.isfinite(make(bilm, layer_norm=True)(kit.make_ids("nothing", rows=1))).all()
 
+    def test_layer_norm_in_double_precision(self):
+        double, ids = kit.make_bilm(num_layers=1, dtype="float64"), kit.make_ids()
+        layer = kr.ELMo(double, layer_norm=True, dtype="float64")
+        layers = kit.expect(double, ids).layers
+        expected = oracle.scalar_mix(layers, np.zeros(2), 1.0, ids.any(axis=-1))
+        np.testing.assert_allclose(layer(ids), expected, rtol=1e-9, atol=1e-9)
+
     @pytest.mark.parametrize("chosen", [0, 1, 2])
     def test_fixed_mix_weights_choose_a_layer(self, bilm, chosen):
         weights = [-9e10] * 3
