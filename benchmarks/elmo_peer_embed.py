@@ -4,20 +4,16 @@ Runs in their environment. Sentences in, vectors out, the mean of the layers; as
 meant to be used for many sentences: one session, made before.
 """
 
-import os
+import logging
 import sys
 import time
 from importlib import metadata
 from pathlib import Path
 
-os.environ["TF_USE_LEGACY_KERAS"] = "1"
-
 import numpy as np
-import tensorflow
-
-tf = sys.modules["tensorflow"] = tensorflow.compat.v1  # what both were written for
 
 from benchmarks.elmo_child import Channel
+from benchmarks.elmo_old_tensorflow import VERSION, tf
 
 
 class SimpleElmo:
@@ -41,7 +37,7 @@ class SimpleElmo:
 
 
 class Bilm:
-    """`BidirectionalLanguageModel` and `weight_layers` of bilm, as its own example puts them together."""
+    """`BidirectionalLanguageModel` and `weight_layers` of bilm, put together as its own example does."""
 
     def __init__(self, folder: Path, batch_size: int):
         tf.disable_v2_behavior()
@@ -68,8 +64,6 @@ class Bilm:
 
 
 def main(library: str, folder: str, batch_size: str) -> None:
-    import logging
-
     channel = Channel()
     logging.disable(logging.INFO)
     start = time.perf_counter()
@@ -87,7 +81,7 @@ def main(library: str, folder: str, batch_size: str) -> None:
 
     facts = {
         "version": metadata.version(library.replace("_", "-")),
-        "tensorflow": tensorflow.__version__,
+        "tensorflow": VERSION,
         "seconds": time.perf_counter() - start,
     }
     channel.serve({"embed": run, "vectors": vectors}, facts)

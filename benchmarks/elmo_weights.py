@@ -1,4 +1,4 @@
-"""A model of random weights in the published layout, which ours and the peers all read."""
+"""What ours and the peers all read: a model of random weights in the published layout, and a text."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,8 @@ UNITS, WIDTH, LAYERS = 1024, 128, 2
 CHARACTERS, CHARACTER_DIM, LONGEST_WORD = 261, 16, 50
 FILTERS = ((1, 32), (2, 32), (3, 64), (4, 128), (5, 256), (6, 512), (7, 1024))
 SPECIAL = ("<S>", "</S>", "<UNK>")
-OPTIONS, WEIGHTS, VOCABULARY = "options.json", "model.hdf5", "vocab.txt"
+OPTIONS, WEIGHTS, VOCABULARY, TEXT = "options.json", "model.hdf5", "vocab.txt", "text.txt"
+ROWS, WINDOW, SAMPLES, DROPOUT = 128, 20, 8192, 0.1  # of training, as the published models had it
 
 
 def options(highways: int = 1, characters: int = CHARACTERS + 1) -> dict:
@@ -35,9 +36,9 @@ def options(highways: int = 1, characters: int = CHARACTERS + 1) -> dict:
     }
 
 
-def write(folder: Path, words: list[str], seed: int = 0) -> None:
-    """options.json, model.hdf5 and vocab.txt; the values are spread as those of a new model."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write(folder: Path, words: list[str], sentences: list[list[str]], seed: int = 0) -> None:
+    """Options, weights spread as those of a new model, the vocabulary, and a text to train on."""
+    (folder / TEXT).write_text("".join(f"{' '.join(words)}\n" for words in sentences))
     (folder / OPTIONS).write_text(json.dumps(options()))
     (folder / VOCABULARY).write_text("\n".join([*SPECIAL, *words]) + "\n")
     with h5py.File(folder / WEIGHTS, "w") as file:
