@@ -21,7 +21,7 @@ class Child:
     def __init__(self, python: str, program: str, *arguments: str):
         self.name = program
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115: open while the process runs
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open while the process runs)
         self.process = subprocess.Popen(
             [python, "-m", f"benchmarks.{program}", *map(str, arguments)],
             stdin=subprocess.PIPE,
