@@ -8,7 +8,7 @@ import pytest
 
 import keras_recurrent as kr
 from keras_recurrent import options
-from keras_recurrent.options import REQUIRED, Declared, options_of
+from keras_recurrent.options import REQUIRED, Declared, attributes_of, options_of
 
 
 class Base(Declared, keras.layers.Layer):
@@ -57,21 +57,23 @@ def test_values_are_checked_stored_and_written():
     }
 
 
-def test_an_argument_whose_name_keras_has():
-    class Renamed(Declared, keras.layers.Layer):
-        """Renamed."""
+def test_an_argument_may_have_another_name_than_its_attribute():
+    class Named(Declared, keras.layers.Layer):
+        shown = options.choice("all", ("all", "last"), "Which.", argument="output")
 
-        given = options.flag(False, "What.", argument="output")
+    layer = Named("last")
+    assert (layer.shown, layer.get_config()["output"]) == ("last", "last")
+    assert list(inspect.signature(Named).parameters) == ["output", "kwargs"]
+    assert Named.output is keras.layers.Layer.output
+    assert Named.from_config(layer.get_config()).shown == "last"
 
-        def call(self, x):
-            return x + 1
 
-    layer = Renamed(output=True)
-    assert (layer.given, layer.get_config()["output"]) == (True, True)
-    assert Renamed.from_config(layer.get_config()).given
-    assert "output: What." in Renamed.__doc__
-    y = layer(keras.Input((2,)))
-    assert layer.output is y
+def test_no_option_hides_an_attribute_of_keras():
+    """`output` is where Keras looks for a layer's outputs."""
+    public = [*vars(kr).values(), *vars(kr.elmo).values()]
+    keras_names = set(dir(keras.layers.Layer))
+    for cls in (c for c in public if isinstance(c, type) and issubclass(c, Declared)):
+        assert not keras_names & set(attributes_of(cls).values()), cls
 
 
 def test_the_documentation_follows():

@@ -125,6 +125,8 @@ class TokenEncoder(Declared, FiniteWeights, keras.layers.Layer):
         """
         sizes = tf.shape(ids)
         words, place = tf.raw_ops.UniqueV2(x=tf.reshape(ids, [-1, ids.shape[-1]]), axis=[0])
+        # A batch without any word gets one, since TensorFlow's convolutions fail on none.
+        words = tf.pad(words, [[0, tf.cast(tf.equal(tf.size(place), 0), tf.int32)], [0, 0]])
         present = tf.reduce_any(words > 0, -1, keepdims=True)
         within = tf.where((words != PADDING + 1) & present, tf.range(1, ids.shape[-1] + 1), 0)
         longest = tf.reduce_max(within) + max(width for width, _ in self.filters)
