@@ -3,6 +3,7 @@
 from keras_recurrent.elmo import checkpoints
 from keras_recurrent.elmo.bilm import BiLM, BiLMOutputs
 from keras_recurrent.elmo.characters import CharacterIds, batch_to_ids
+from keras_recurrent.elmo.fixed_vocabulary import fixed_vocabulary, with_vocabulary, words_to_ids
 from keras_recurrent.elmo.layer import ELMo
 from keras_recurrent.elmo.scalar_mix import ScalarMix
 from keras_recurrent.elmo.token_encoder import TokenEmbedding, TokenEncoder
@@ -17,4 +18,7 @@ __all__ = [
     "TokenEncoder",
     "batch_to_ids",
     "checkpoints",
+    "fixed_vocabulary",
+    "with_vocabulary",
+    "words_to_ids",
 ]
