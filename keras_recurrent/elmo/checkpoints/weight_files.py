@@ -91,7 +91,7 @@ def _mismatches(weights, entries) -> Iterator[str]:
 
 def _strangers(weights, entries, ignored) -> Iterator[str]:
     known = {entry.name for entry in entries}
-    for name, shape in weights.shapes.items():
+    for name, shape in sorted(weights.shapes.items()):
         if name not in known and name.partition("/")[0] not in ignored:
             yield f"dataset {name!r} of shape {shape} is in no place of this model"
 
