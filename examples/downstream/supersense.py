@@ -53,8 +53,6 @@ def score(
             few = parts._replace(train=parts.train[:count])
             read = Reader(data.usages, few.train, layers)
             steps = -(-count // BATCH)
-            schedule = Schedule(
-                epochs=max(1, min(60, STEPS // steps)), patience=4, batch_size=BATCH
-            )
+            schedule = Schedule(epochs=max(1, min(60, STEPS // steps)), patience=4, batch_size=BATCH)
             accuracies[count].append(trial(Examples(read, data.labels), few, schedule, seed))
     return {count: Score(found) for count, found in accuracies.items()}

@@ -74,7 +74,9 @@ class Trials:
         train = Batches(*examples, parts.train, schedule.batch_size, seed)
         validation = Batches(*examples, parts.validation, EVALUATED_AT_ONCE)
         test = Batches(*examples, parts.test, EVALUATED_AT_ONCE)
-        stop = keras.callbacks.EarlyStopping(patience=schedule.patience, restore_best_weights=True)
+        stop = keras.callbacks.EarlyStopping(
+            patience=schedule.patience, restore_best_weights=True
+        )
         self.model.fit(
             train,
             epochs=schedule.epochs,

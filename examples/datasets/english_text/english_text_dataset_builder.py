@@ -1,6 +1,7 @@
 """TFDS builder of English texts that packages carry, split into sentences of words."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -15,7 +16,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per document: its title, its year (0 if not known) and its sentences."""
 
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [  # noqa: RUF012: the way of TFDS
+    BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name=name, description=source.__doc__)
         for name, source in SOURCES.items()
     ]
