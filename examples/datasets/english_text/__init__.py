@@ -1,6 +1,7 @@
 """English texts for language models, prepared once and then written as text files."""
 
 import os
+import re
 from pathlib import Path
 
 import tensorflow_datasets as tfds
@@ -15,7 +16,7 @@ def write_text(
     """Write a text into `folder`, a file a document and a sentence a line, its words split by spaces.
 
     `config` is "speeches", "moby_dick", "shakespeare", "bible" or "glosses"; only the speeches have
-    the splits "validation" and "test" beside "train". The files are named by the documents' order.
+    the splits "validation" and "test" beside "train". A file has the number and title of its document.
     """
     data_dir = os.fspath(data_dir or cache_folder() / "tensorflow_datasets")
     builder = Builder(config=config, data_dir=data_dir)
@@ -23,6 +24,7 @@ def write_text(
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for index, document in enumerate(tfds.as_numpy(builder.as_dataset(split=split))):
-        files.append(folder / f"{config}-{split}-{index:03}.txt")
+        title = re.sub(r"\W+", "_", document["title"].decode())
+        files.append(folder / f"{index:03}-{title}.txt")
         files[-1].write_bytes(b"".join(line + b"\n" for line in document["sentences"]))
     return files
