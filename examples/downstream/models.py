@@ -67,7 +67,7 @@ def _encoder(words: int, layers: Shape, every_step: bool) -> keras.Model:
 
 
 def _mix(layers: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.Dense(1, use_bias=False)(keras.ops.moveaxis(layers, 2, 3))[..., 0]
+    return kr.elmo.ScalarMix(name="mix")(keras.ops.unstack(layers, axis=2))
 
 
 def _at(target: keras.KerasTensor, states: keras.KerasTensor) -> keras.KerasTensor:

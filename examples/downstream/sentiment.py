@@ -1,5 +1,6 @@
 """Is a sentence of a film review rated positive or negative?"""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +12,10 @@ from examples.datasets.snippets import load_snippets
 
 from . import models
 from .sentences import Layers, Words, tokenize
-from .trials import Parts, Schedule, Trials
+from .trials import Examples, Parts, Schedule, Score, Trials
 
 TEST, VALIDATION, SPLIT_SEED = 1605, 800, 5
+WORDS = 8000
 LENGTH = 48  # tokens; one sentence in a hundred is longer and loses its end
 SCHEDULE = Schedule(epochs=8, patience=2, batch_size=64)
 

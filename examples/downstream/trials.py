@@ -1,6 +1,6 @@
 """The same model trained from several seeds: accuracies, their mean and their spread."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -11,24 +11,22 @@ from .sentences import Batches
 EVALUATED_AT_ONCE = 256
 
 
-class Score:
+class Score(tuple):
     """Accuracies of several seeds, in the order of the seeds."""
-
-    accuracies: tuple[float, ...]
 
     @property
     def mean(self) -> float:
-        return float(np.mean(self.accuracies))
+        return float(np.mean(self))
 
     @property
     def spread(self) -> float:
         """Standard deviation of a single seed's accuracy, estimated with n - 1; nan for one seed."""
-        several = len(self.accuracies) > 1
-        return float(np.std(self.accuracies, ddof=1)) if several else float("nan")
+        several = len(self) > 1
+        return float(np.std(self, ddof=1)) if several else float("nan")
 
     def gain(self, other: "Score") -> "Score":
         """What this has more than `other`, seed by seed."""
-        return Score(tuple(np.subtract(self.accuracies, other.accuracies).tolist()))
+        return Score(np.subtract(self, other).tolist())
 
     def __str__(self) -> str:
         return f"{self.mean:.1%} ± {self.spread:.1%}"
@@ -95,8 +93,3 @@ class Trials:
             self.model.optimizer.variables, self.optimizer_start, strict=True
         ):
             variable.assign(start)
-
-
-def several(trial: Callable[[int], float], seeds: Sequence[int]) -> Score:
-    """One accuracy a seed."""
-    return Score(tuple(trial(seed) for seed in seeds))
