@@ -1,5 +1,6 @@
 """ELMo: deep contextualised word vectors (Peters et al. 2018), published checkpoints included."""
 
+from keras_recurrent.elmo import checkpoints
 from keras_recurrent.elmo.bilm import BiLM, BiLMOutputs
 from keras_recurrent.elmo.characters import CharacterIds, batch_to_ids
 from keras_recurrent.elmo.layer import ELMo
@@ -15,4 +16,5 @@ __all__ = [
     "TokenEmbedding",
     "TokenEncoder",
     "batch_to_ids",
+    "checkpoints",
 ]

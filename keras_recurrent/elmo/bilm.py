@@ -10,6 +10,7 @@ from keras_recurrent.cells import LSTMCell
 from keras_recurrent.elmo import context
 from keras_recurrent.elmo.carried import CarriedStates
 from keras_recurrent.elmo.characters import VOCABULARY, check_characters, word_to_ids
+from keras_recurrent.elmo.checkpoints.published import PublishedCheckpoints
 from keras_recurrent.elmo.direction import Direction
 from keras_recurrent.elmo.token_encoder import TokenEmbedding, TokenEncoder, check_filters
 from keras_recurrent.engines.lowering import active_form
@@ -38,7 +39,7 @@ def _check_directions(name: str, value) -> tuple[str, ...]:
 
 
 @keras.saving.register_keras_serializable("keras_recurrent")
-class BiLM(Declared, keras.layers.Layer):
+class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
     """The bidirectional language model of ELMo (Peters et al. 2018).
 
     a_0(t) = [token(t); token(t)]                          `TokenEncoder`, of characters

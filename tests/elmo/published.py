@@ -1,0 +1,72 @@
+"""Files that the authors of ELMo published: a tiny checkpoint and the vectors it gives.
+
+Some lie inside a wheel of the Python Package Index, which is read as an archive. The vectors of all
+layers are in no package: they are read from the folder `shared/data/elmo` beside the checkout, or
+from the folder that $KERAS_RECURRENT_ELMO_DATA names.
+"""
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from examples.datasets.packages import Package, fetch_package
+
+ALLENNLP = Package(
+    "allennlp", "0.9.0", "353752e7b78e48c450e27889d80a3000c4a9af34f70ff9091b3031ad01320940"
+)
+FIXTURES = "allennlp/tests/fixtures/elmo/"
+FOLDER_VARIABLE = "KERAS_RECURRENT_ELMO_DATA"
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class Files:
+    """Published files by name: {name: bytes}."""
+
+    def __init__(self, contents: dict[str, bytes]):
+        self.contents = contents
+
+    def text(self, name: str) -> str:
+        return self.contents[name].decode("utf-8")
+
+    def json(self, name: str):
+        return json.loads(self.text(name))
+
+    def datasets(self, name: str) -> dict[str, np.ndarray]:
+        """Every dataset of an hdf5 file, by its path."""
+        found = {}
+
+        def keep(path, item):
+            if isinstance(item, h5py.Dataset):
+                found[path] = item[()]
+
+        with h5py.File(io.BytesIO(self.contents[name]), "r") as file:
+            file.visititems(keep)
+        return found
+
+
+def wheel_files() -> Files:
+    """Out of the pinned wheel. No network and no cache: a failure in CI (CI=true), else a skip."""
+    try:
+        archive = fetch_package(ALLENNLP)
+    except (ConnectionError, TimeoutError) as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error).splitlines()[0])
+    with zipfile.ZipFile(archive) as wheel:
+        names = [n for n in wheel.namelist() if n.startswith(FIXTURES) and not n.endswith("/")]
+        return Files({name.removeprefix(FIXTURES): wheel.read(name) for name in names})
+
+
+def folder_files() -> Files:
+    """Out of the folder with the vectors of all layers; a skip where there is none."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    folder = Path(chosen) if chosen else CHECKOUT.parent / "shared" / "data" / "elmo"
+    if not folder.is_dir():
+        pytest.skip(f"the published vectors of all layers are not here: set {FOLDER_VARIABLE}")
+    return Files({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
