@@ -29,7 +29,7 @@ class Words:
         self.size = most + 2  # whatever the training part: models of all parts have one shape
 
     def __call__(self, sentences: Sequence[Tokens], length: int) -> np.ndarray:
-        """Ids `(N, length)`, padded with 0 and cut at `length`."""
+        """Ids int32 `(N, length)`, padded with 0 and cut at `length`."""
         ids = np.full((len(sentences), length), PADDING, np.int32)
         for row, tokens in zip(ids, sentences, strict=True):
             found = [self.ids.get(token.lower(), UNKNOWN) for token in tokens[:length]]

@@ -1,5 +1,6 @@
 """The same model trained from several seeds: accuracies, their mean and their spread."""
 
+import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,20 +17,19 @@ class Score(tuple):
 
     @property
     def mean(self) -> float:
-        return float(np.mean(self))
+        return statistics.fmean(self)
 
     @property
     def spread(self) -> float:
         """Standard deviation of a single seed's accuracy, estimated with n - 1; nan for one seed."""
-        several = len(self) > 1
-        return float(np.std(self, ddof=1)) if several else float("nan")
+        return statistics.stdev(self) if len(self) > 1 else float("nan")
 
-    def gain(self, other: "Score") -> "Score":
+    def minus(self, other: "Score") -> "Score":
         """What this has more than `other`, seed by seed."""
-        return Score(np.subtract(self, other).tolist())
+        return Score(mine - its for mine, its in zip(self, other, strict=True))
 
     def __str__(self) -> str:
-        return f"{self.mean:.1%} ± {self.spread:.1%}"
+        return f"{100 * self.mean:.1f} ± {100 * self.spread:.1f}"
 
 
 class Parts(NamedTuple):
@@ -52,7 +52,7 @@ class Schedule(NamedTuple):
 
     epochs: int
     patience: int
-    batch_size: int
+    batch_size: int = 64
 
 
 class Trials:
