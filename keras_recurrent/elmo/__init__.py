@@ -3,6 +3,8 @@
 from keras_recurrent.elmo import checkpoints
 from keras_recurrent.elmo.bilm import BiLM, BiLMOutputs
 from keras_recurrent.elmo.characters import CharacterIds, batch_to_ids
+from keras_recurrent.elmo.embedding import embed
+from keras_recurrent.elmo.embedding_file import write_embeddings
 from keras_recurrent.elmo.layer import ELMo
 from keras_recurrent.elmo.scalar_mix import ScalarMix
 from keras_recurrent.elmo.token_encoder import TokenEmbedding, TokenEncoder
@@ -17,4 +19,6 @@ __all__ = [
     "TokenEncoder",
     "batch_to_ids",
     "checkpoints",
+    "embed",
+    "write_embeddings",
 ]

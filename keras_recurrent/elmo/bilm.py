@@ -237,7 +237,7 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
         encoder = self.token_encoder
         encode = encoder.encode_unique if active_form() is None else encoder.encode_all
         tokens = encode(ids)
-        starts = self._begin(tf.shape(ids)[0])
+        starts = self.starts(tf.shape(ids)[0])
         sides, ends = {}, []
         for side, stack in self.stacks.items():
             sides[side], states = stack(
@@ -289,7 +289,7 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
 
     # ------------------------------------------------------------ states
 
-    def _begin(self, batch):
+    def starts(self, batch) -> dict[str, list] | None:
         """The states that each layer of each direction starts from; None for zeros."""
         if self._carried is not None:
             flat = self._carried.begin(batch)
