@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-
-from .sentences import Batches
+import tensorflow as tf
 
 EVALUATED_AT_ONCE = 256
 
@@ -46,6 +45,31 @@ class Examples(NamedTuple):
     inputs: Callable[[np.ndarray], dict[str, np.ndarray]]
     labels: np.ndarray
 
+    def batches(self, indices: np.ndarray, size: int, seed: int | None = None) -> tf.data.Dataset:
+        """Some examples in batches, with a seed in a new order every epoch.
+
+        Only one batch of a biLM's layers is ever padded, to the batch's longest sentence.
+        """
+        draw = None if seed is None else np.random.default_rng(seed)
+
+        def of_an_epoch():
+            order = indices if draw is None else draw.permutation(indices)
+            for start in range(0, len(order), size):
+                chosen = order[start : start + size]
+                yield self.inputs(chosen), self.labels[chosen]
+
+        signature = (
+            {name: _any_length(values) for name, values in self.inputs(indices[:1]).items()},
+            tf.TensorSpec((None,), self.labels.dtype),
+        )
+        dataset = tf.data.Dataset.from_generator(of_an_epoch, output_signature=signature)
+        count = tf.data.experimental.assert_cardinality(-(-len(indices) // size))
+        return dataset.apply(count).prefetch(1)
+
+
+def _any_length(values: np.ndarray) -> tf.TensorSpec:
+    return tf.TensorSpec((None, None, *values.shape[2:]), values.dtype)
+
 
 class Schedule(NamedTuple):
     """At most `epochs`, stopped after `patience` of them without a better validation loss."""
@@ -69,18 +93,16 @@ class Trials:
     def __call__(self, examples: Examples, parts: Parts, schedule: Schedule, seed: int) -> float:
         """Accuracy on the test part, at the epoch with the lowest validation loss."""
         self._restart(seed)
-        train = Batches(*examples, parts.train, schedule.batch_size, seed)
-        validation = Batches(*examples, parts.validation, EVALUATED_AT_ONCE)
-        test = Batches(*examples, parts.test, EVALUATED_AT_ONCE)
-        stop = keras.callbacks.EarlyStopping(
-            patience=schedule.patience, restore_best_weights=True
-        )
+        train = examples.batches(parts.train, schedule.batch_size, seed)
+        validation = examples.batches(parts.validation, EVALUATED_AT_ONCE)
+        test = examples.batches(parts.test, EVALUATED_AT_ONCE)
+        stop = keras.callbacks.EarlyStopping(patience=schedule.patience, restore_best_weights=True)
         self.model.fit(
             train,
             epochs=schedule.epochs,
             validation_data=validation,
             callbacks=[stop],
-            shuffle=False,  # Batches does so itself
+            shuffle=False,  # done above
             verbose=0,
         )
         return float(self.model.evaluate(test, verbose=0, return_dict=True)["accuracy"])

@@ -27,7 +27,9 @@ def split_words(lemmas: Sequence[str], shares: Sequence[float], seed: int) -> li
     draw = np.random.default_rng(seed)
     distinct, owner = np.unique(lemmas, return_inverse=True)
     borders = np.cumsum(shares)[:-1]
-    part_of_lemma = np.searchsorted(borders, draw.permutation(len(distinct)) / len(distinct), "right")
+    part_of_lemma = np.searchsorted(
+        borders, draw.permutation(len(distinct)) / len(distinct), "right"
+    )
     part = part_of_lemma[owner]
     return [draw.permutation(np.flatnonzero(part == p)) for p in range(len(shares))]
 
