@@ -13,7 +13,7 @@ import typer
 from keras_recurrent_cli_errors import Plainly
 
 app = typer.Typer(
-    help="ELMo: train a bidirectional language model.",
+    help="ELMo: train a bidirectional language model, write its vectors of a text.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -26,6 +26,20 @@ class Shuffle(StrEnum):
     files = "files"
     sentences = "sentences"
     nothing = "nothing"
+
+
+class Context(StrEnum):
+    """What a word's vector has read."""
+
+    inclusive = "inclusive"
+    exclusive = "exclusive"
+
+
+class Numbers(StrEnum):
+    """Kinds of numbers in a file."""
+
+    float32 = "float32"
+    float16 = "float16"
 
 
 class Directions(StrEnum):
@@ -47,7 +61,7 @@ def _filters(text: str | None) -> tuple | None:
 
 @app.callback()
 def elmo() -> None:
-    """ELMo: train a bidirectional language model."""
+    """ELMo: train a bidirectional language model, write its vectors of a text."""
 
 
 @app.command()
@@ -130,5 +144,45 @@ def train(
             epochs=epochs,
             shuffle=None if shuffle is Shuffle.nothing else shuffle.value,
             seed=seed,
+            say=typer.echo,
+        )
+
+
+def _layer(text: str) -> str | int:
+    if text in ("all", "top", "average"):
+        return text
+    if not text.isdecimal():
+        raise typer.BadParameter(f"all, top, average or a layer's number. Received: {text!r}")
+    return int(text)
+
+
+@app.command()
+def embed(
+    text: Annotated[
+        list[Path],
+        typer.Argument(help="Files with a sentence a line, words separated by spaces."),
+    ],
+    out: Annotated[Path, typer.Option(help="The HDF5 file: dataset k for line k, from 0.")],
+    model: Annotated[Path, typer.Option(help="A folder with a checkpoint.")],
+    layers: Annotated[str, typer.Option(help="all, top, average or a layer's number.")] = "all",
+    context: Annotated[
+        Context, typer.Option(help="With the word itself, or what stands around it.")
+    ] = Context.inclusive,
+    mean: Annotated[bool, typer.Option("--mean", help="One vector a sentence.")] = False,
+    numbers: Annotated[Numbers, typer.Option(help="Of the file.")] = Numbers.float32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences at the same time.")] = 32,
+) -> None:
+    """Write the vectors of every word of a text, in the layout of AllenNLP's command."""
+    with Plainly():
+        command = import_module("keras_recurrent.elmo.embed_command")
+        command.embed(
+            text,
+            out,
+            model=model,
+            output=_layer(layers),
+            context=context.value,
+            pooling="mean" if mean else None,
+            dtype=numbers.value,
+            batch_size=batch_size,
             say=typer.echo,
         )

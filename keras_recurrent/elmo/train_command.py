@@ -11,12 +11,17 @@ import keras
 from keras_recurrent.elmo import checkpoints
 from keras_recurrent.elmo.adagrad import Adagrad
 from keras_recurrent.elmo.bilm import BiLM
+from keras_recurrent.elmo.checkpoint_folder import (
+    VOCABULARY,
+    bilm_in,
+    softmax_file,
+    vocabulary_in,
+)
 from keras_recurrent.elmo.corpus import Corpus
 from keras_recurrent.elmo.language_model import LanguageModel
 from keras_recurrent.elmo.vocabulary import Vocabulary
 from keras_recurrent.training import BackupAndRestore
 
-VOCABULARY = "vocab.txt"
 UNFINISHED = "unfinished"  # folder of a training's backup; a finished one deletes it
 _SETTINGS = "settings.json"
 
@@ -79,7 +84,8 @@ def train(
             f"{', '.join(sizes)} beside {str(start)!r}"
         )
     keras.utils.set_random_seed(seed)
-    bilm = _bilm(start, sizes or {}, dropout)
+    sizes = {**(sizes or {}), "dropout": dropout}
+    bilm = BiLM(**sizes) if start is None else bilm_in(start, dropout=dropout)
     words = _vocabulary(
         out / VOCABULARY if resume else vocabulary, start, text, min_count, max_words
     )
@@ -159,31 +165,18 @@ def _check_begin(unfinished: Path, resume: bool, settings: dict) -> None:
 
 
 def _vocabulary(file: Path | None, start: Path | None, text, min_count, max_words) -> Vocabulary:
-    if file is None and start is not None and (start / VOCABULARY).exists():
-        file = start / VOCABULARY
     if file is not None:
         return Vocabulary.read(file)
-    return Vocabulary.from_text(text, min_count, max_words)
-
-
-def _bilm(start: Path | None, sizes: dict, dropout: float) -> BiLM:
-    if start is None:
-        return BiLM(**sizes, dropout=dropout)
-    options = _one_of(start, "*options.json")
-    if options is None:
-        raise ValueError(
-            f"A folder with options.json and weights is needed. Received: {str(start)!r}"
-        )
-    weights = _one_of(start, "*weights.hdf5", without="softmax")
-    return BiLM.from_checkpoint(options, weights or start, dropout=dropout)
+    found = None if start is None else vocabulary_in(start)
+    return found or Vocabulary.from_text(text, min_count, max_words)
 
 
 def _softmax_from(start: Path, model: LanguageModel) -> str:
     """Take the softmax of a checkpoint if there is one for these words; what was done."""
-    file = _one_of(start, "*softmax_weights.hdf5")
-    if file is None and _one_of(start, "*weights.hdf5", without="softmax") is not None:
+    file = softmax_file(start)
+    if file is None:
         return "The checkpoint has no softmax: a new one is trained."
-    found = checkpoints.load_softmax(file or start, width=model.bilm.width)
+    found = checkpoints.load_softmax(file, width=model.bilm.width)
     if len(found.bias) != model.softmax.classes:
         return (
             f"The checkpoint's softmax has {len(found.bias)} words, the vocabulary "
@@ -192,13 +185,6 @@ def _softmax_from(start: Path, model: LanguageModel) -> str:
     model.softmax.kernel.assign(found.kernel)
     model.softmax.bias.assign(found.bias)
     return f"Going on from {start}, softmax included."
-
-
-def _one_of(folder: Path, pattern: str, without: str | None = None) -> Path | None:
-    found = [p for p in sorted(folder.glob(pattern)) if without is None or without not in p.name]
-    if len(found) > 1:
-        raise ValueError(f"One file {pattern} is expected. Received: {[p.name for p in found]}")
-    return found[0] if found else None
 
 
 def _write(path: Path, settings: dict) -> None:

@@ -1,7 +1,8 @@
-"""`keras-recurrent elmo train`: what it writes, how it goes on, what it refuses."""
+"""`keras-recurrent elmo train` and `embed`: what they write, how it goes on, what they refuse."""
 
 import re
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -29,9 +30,9 @@ def text(tmp_path_factory):
     return kit.write_text(tmp_path_factory.mktemp("text"))
 
 
-def run(*arguments, status=0) -> str:
+def run(*arguments, status=0, command="train") -> str:
     words = [word for part in arguments for word in str(part).split()]
-    done = CliRunner().invoke(cli.app, ["elmo", "train", *words])
+    done = CliRunner().invoke(cli.app, ["elmo", command, *words])
     assert done.exit_code == status, (done.output, done.exception)
     return re.sub(r"[\s│]+", " ", done.output)
 
@@ -100,7 +101,7 @@ def test_an_interrupted_training_goes_on(text, tmp_path, monkeypatch):
         ("{text} --out {out} --batch-size 500", 1, "does not fill one batch of 500 rows"),
         ("{text} --out {out} --filters 3", 2, "pairs WIDTHxNUMBER"),
         ("{text} --out {out} --shuffle rows", 2, "'rows' is not one of"),
-        ("{text} --out {out} --from {out}", 1, "options.json and weights is needed"),
+        ("{text} --out {out} --from {out}", 1, "options.json and lm_weights.hdf5 is needed"),
         ("{text}", 2, "Missing option '--out'"),
     ],
 )
@@ -108,3 +109,36 @@ def test_refuses_before_anything_is_written(text, tmp_path, arguments, status, s
     out = tmp_path / "out"
     assert said in run(arguments.format(text=text, out=out), status=status)
     assert not out.exists()
+
+
+def test_embed_writes_a_dataset_a_line(tmp_path):
+    bilm = kr.elmo.BiLM(**kit.SIZES)
+    bilm.save_checkpoint(tmp_path / "model")
+    text = tmp_path / "text.txt"
+    text.write_text("ba zoë ken\n\nfoo\n", encoding="utf-8")
+    out = tmp_path / "vectors.hdf5"
+    said = run(text, "--out", out, "--model", tmp_path / "model", command="embed")
+    assert "Vectors of 3 sentences written" in said
+    expected = bilm(kr.elmo.batch_to_ids([["ba", "zoë", "ken"]])).activations
+    with h5py.File(out) as file:
+        assert set(file) == {"0", "1", "2", "sentence_to_index"}
+        assert [file[name].shape for name in "012"] == [(3, 3, 12), (3, 0, 12), (3, 1, 12)]
+        np.testing.assert_allclose(file["0"], np.stack(expected)[:, 0], rtol=1e-5, atol=1e-6)
+    more = "--layers 1 --mean --numbers float16"
+    run(text, "--out", out, "--model", tmp_path / "model", more, command="embed")
+    with h5py.File(out) as file:
+        assert (file["0"].shape, file["0"].dtype) == ((12,), np.float16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ("{text} --out {out} --model {folder}", 1, "options.json and lm_weights.hdf5 is needed"),
+        ("nothing.txt --out {out} --model {folder}", 1, "There is no file 'nothing.txt'"),
+        ("{text} --out {out} --model {folder} --layers best", 2, "all, top, average or a layer's"),
+    ],
+)
+def test_embed_refuses(text, tmp_path, arguments, status, said):
+    names = {"text": text, "out": tmp_path / "v.hdf5", "folder": tmp_path}
+    assert said in run(arguments.format(**names), status=status, command="embed")
+    assert not list(tmp_path.iterdir())
