@@ -25,8 +25,8 @@ FOLDER = Path("benchmarks/results")
 SUITES = (EMBEDDING, GROWTH, TRAINING)
 PEERS = ".venv-elmo-peers/bin/python"
 FULL = {
-    "rounds": 9,
-    "sentences": {32: 128, 1: 32},
+    "rounds": 7,
+    "sentences": {32: 512, 1: 128},
     "steps": 2,
     "grown": (1_000, 10_000, 100_000),
     "growth_rounds": 3,
@@ -34,7 +34,7 @@ FULL = {
 }
 QUICK = {
     "rounds": 3,
-    "sentences": {32: 64, 1: 16},
+    "sentences": {32: 128, 1: 32},
     "steps": 1,
     "grown": (1_000, 10_000),
     "growth_rounds": 1,
