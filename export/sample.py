@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_recurrent.elmo import BiLM
+from keras_recurrent.elmo.characters import word_to_ids
 from keras_recurrent.export.report import Tensor
 from keras_recurrent.export.signature import Signature
 from keras_recurrent.keras_hooks import all_layers
@@ -15,6 +17,7 @@ LENGTHS = (1, 2, 5, 33)  # 33: errors that grow over time steps show, layers wit
 LONG = 120
 SATURATING = 10.0
 _HOLES = 0.25  # share of time steps to mask in a model that masks
+_SPELLED = ("", "a", "<S>", "na\u00efve", "x" * 60)  # "" says that there is no word
 
 
 class Size(NamedTuple):
@@ -56,8 +59,9 @@ def draw(signature: Signature, model, size: Size) -> list[np.ndarray]:
     """Inputs of this size, the same on every call.
 
     Floats are standard normal times the scale; whole numbers lie in [0, 10), or in the range of the
-    model's embedding; one number a row is at most the length of the sequences, it may be a row's
-    length. Some time steps are masked if the model masks. Text is made of the model's vocabulary.
+    model's embedding, or spell words for a biLM of characters; one number a row is at most the length
+    of the sequences, it may be a row's length. Some time steps are masked if the model masks. Text is
+    made of the model's vocabulary, or of words of all lengths for a biLM.
     """
     rng = np.random.default_rng(0)
     shapes = [_filled(t.shape, size.batch, size.length) for t in signature.inputs]
@@ -74,10 +78,15 @@ class _Rules:
         layers = all_layers(model)
         embeddings = [la for la in layers if isinstance(la, keras.layers.Embedding)]
         masking = [la for la in layers if isinstance(la, keras.layers.Masking)]
-        self.limit = min((la.input_dim for la in embeddings), default=10)
+        bilms = [la for la in layers if isinstance(la, BiLM)]
+        of_words = [la.vocabulary_size for la in bilms if la.vocabulary_size is not None]
+        self.characters = {la.max_characters_per_token for la in bilms if la.vocabulary_size is None}
+        limits = [la.input_dim for la in embeddings] + [size + 1 for size in of_words]
+        self.limit = min(limits, default=10)
         lookups = [la for la in layers if hasattr(la, "get_vocabulary")]
         self.words = [*lookups[0].get_vocabulary(), "unknown"] if lookups else ["unknown"]
-        self.zero_is_mask = any(la.mask_zero for la in embeddings)
+        self.words += _SPELLED if self.characters else ()
+        self.zero_is_mask = any(la.mask_zero for la in embeddings) or bool(of_words)
         self.mask_value = masking[0].mask_value if masking else None
         self.longest = max((s[1] for s in shapes if len(s) > 1), default=None)
 
@@ -86,7 +95,9 @@ class _Rules:
         if dtype == "bool":
             return rng.random(shape) > _HOLES
         if dtype.startswith(("int", "uint")):
-            return self._whole_numbers(rng, shape).astype(dtype)
+            spelled = len(shape) == 3 and shape[2] in self.characters
+            draw = self._character_ids if spelled else self._whole_numbers
+            return draw(rng, shape).astype(dtype)
         if dtype == "string":
             return rng.choice(self.words, shape).astype(object)
         values = self.scale * rng.standard_normal(shape)
@@ -97,6 +108,13 @@ class _Rules:
         if self.mask_value is not None and len(shape) > 2:
             values[rng.random(shape[:2]) < _HOLES] = self.mask_value
         return values.astype(_numpy_dtype(dtype))
+
+    @staticmethod
+    def _character_ids(rng, shape):
+        *places, characters = shape
+        sizes = rng.integers(1, characters + 1, np.prod(places))  # bytes; the largest are cut
+        words = [word_to_ids(rng.bytes(size), characters) for size in sizes]
+        return np.reshape(words, shape) * (rng.random(places) >= _HOLES)[..., np.newaxis]
 
     def _whole_numbers(self, rng, shape):
         limit = self.limit

@@ -32,9 +32,9 @@ def trace(
         return name_outputs(outputs)
 
     archive = keras.export.ExportArchive()
-    # Variables are found through the function; lookup tables are not.
+    # Variables are found through the function; lookup tables are not. What was never called has none.
     for layer in all_layers(model):
-        if not layer.variables:
+        if layer.built and not layer.variables:
             archive.track(layer)
     archive.add_endpoint(
         "serve",

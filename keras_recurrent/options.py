@@ -33,6 +33,7 @@ class Option:
         annotation: Type shown in the signature.
         after: Place in the signature, when it is not the end: behind that argument.
         keyword_only: The argument cannot be given by position.
+        argument: Its name, where it is not the attribute's: Keras has attributes such as `output`.
     """
 
     check: Callable[[str, Any], Any]
@@ -42,6 +43,7 @@ class Option:
     annotation: Any = Any
     after: str | None = None
     keyword_only: bool = False
+    argument: str | None = None
 
     def parameter(self, name: str) -> inspect.Parameter:
         kind = inspect.Parameter.KEYWORD_ONLY if self.keyword_only else _POSITIONAL
@@ -169,18 +171,24 @@ def constraint(doc: str, **place) -> Option:
 
 
 def options_of(cls: type) -> dict[str, Option]:
-    """The options of a class and its bases by name, in signature order."""
-    found: dict[str, Option] = {}
-    for klass in reversed(cls.__mro__):
-        for name, value in vars(klass).items():
-            if isinstance(value, Option):
-                found[name] = value
+    """The options of a class and its bases by argument, in signature order."""
+    found = {option.argument or name: option for name, option in _attributes(cls)}
     order = [name for name, option in found.items() if option.after is None]
     for name, option in found.items():
         if option.after is not None:
             order.insert(order.index(option.after) + 1, name)
     order.sort(key=lambda name: found[name].keyword_only)
     return {name: found[name] for name in order}
+
+
+def attributes_of(cls: type) -> dict[str, str]:
+    """Where the value of each argument is kept."""
+    return {option.argument or name: name for name, option in _attributes(cls)}
+
+
+def _attributes(cls: type) -> list[tuple[str, Option]]:
+    own = [item for klass in reversed(cls.__mro__) for item in vars(klass).items()]
+    return [(name, value) for name, value in own if isinstance(value, Option)]
 
 
 def signature_of(options: Mapping[str, Option]) -> inspect.Signature:
@@ -247,10 +255,14 @@ class Declared:
         values, rest = bind(options, args, kwargs)
         checked = {name: options[name].check(name, value) for name, value in values.items()}
         super().__init__(**rest)
+        attributes = attributes_of(type(self))
         for name, value in checked.items():
-            setattr(self, name, value)
+            setattr(self, attributes[name], value)
 
     def get_config(self) -> dict:
-        options = options_of(type(self))
-        own = {name: option.serialize(getattr(self, name)) for name, option in options.items()}
+        options, attributes = options_of(type(self)), attributes_of(type(self))
+        own = {
+            name: option.serialize(getattr(self, attributes[name]))
+            for name, option in options.items()
+        }
         return {**super().get_config(), **own}

@@ -8,7 +8,7 @@ import pytest
 
 import keras_recurrent as kr
 from keras_recurrent import options
-from keras_recurrent.options import REQUIRED, Declared, options_of
+from keras_recurrent.options import REQUIRED, Declared, attributes_of, options_of
 
 
 class Base(Declared, keras.layers.Layer):
@@ -55,6 +55,25 @@ def test_values_are_checked_stored_and_written():
         "limit": 3.0,
         "name": "child",
     }
+
+
+def test_an_argument_may_have_another_name_than_its_attribute():
+    class Named(Declared, keras.layers.Layer):
+        shown = options.choice("all", ("all", "last"), "Which.", argument="output")
+
+    layer = Named("last")
+    assert (layer.shown, layer.get_config()["output"]) == ("last", "last")
+    assert list(inspect.signature(Named).parameters) == ["output", "kwargs"]
+    assert Named.output is keras.layers.Layer.output
+    assert Named.from_config(layer.get_config()).shown == "last"
+
+
+def test_no_option_hides_an_attribute_of_keras():
+    """`output` is where Keras looks for a layer's outputs."""
+    public = [*vars(kr).values(), *vars(kr.elmo).values()]
+    keras_names = set(dir(keras.layers.Layer))
+    for cls in (c for c in public if isinstance(c, type) and issubclass(c, Declared)):
+        assert not keras_names & set(attributes_of(cls).values()), cls
 
 
 def test_the_documentation_follows():

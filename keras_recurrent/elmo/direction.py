@@ -51,7 +51,7 @@ class Direction(keras.layers.Layer):
                 go_backwards=backwards,
                 stateful=stateful,
                 zero_output_for_mask=True,
-                name=f"layer_{place}",
+                name=f"{self.name}_layer_{place}",
                 dtype=self.dtype_policy,
             )
             for place, cell in enumerate(self.cells)

@@ -25,6 +25,11 @@ def _check_bilm(name: str, value):
     return value
 
 
+def _serialize_bilm(bilm) -> dict:
+    """With Keras's mark of an object that several layers share, which it forgets on nested ones."""
+    return {**keras.saving.serialize_keras_object(bilm), "shared_object_id": id(bilm)}
+
+
 @keras.saving.register_keras_serializable("keras_recurrent")
 class ELMo(Declared, keras.layers.Layer):
     """Deep contextualised word vectors (Peters et al. 2018).
@@ -53,9 +58,9 @@ class ELMo(Declared, keras.layers.Layer):
     bilm = options.Option(
         _check_bilm,
         doc="The language model, which several layers may share.",
-        serialize=keras.saving.serialize_keras_object,
+        serialize=_serialize_bilm,
     )
-    output = options.choice("mix", ("mix", "top", "all"), "See above.")
+    output_kind = options.choice("mix", ("mix", "top", "all"), "See above.", argument="output")
     context = options.choice("inclusive", tuple(_CONTEXTS), "See above.")
     mixes = options.positive_int("Number of independent mixes.", 1, keyword_only=True)
     dropout = options.rate("Share of the output dropped in training.", keyword_only=True)
@@ -74,9 +79,9 @@ class ELMo(Declared, keras.layers.Layer):
         super().__init__(*args, **kwargs)
         mixing = {"mixes": 1, "layer_norm": False, "l2": 0.0, "mix_weights": None}
         without = [name for name, value in mixing.items() if getattr(self, name) != value]
-        if self.output != "mix" and without:
+        if self.output_kind != "mix" and without:
             raise ValueError(
-                f"output={self.output!r} mixes nothing: leave {', '.join(without)} out, or use "
+                f"output={self.output_kind!r} mixes nothing: leave {', '.join(without)} out, or use "
                 "output='mix'."
             )
         self.bilm.trainable = self.trainable and self.fine_tune
@@ -93,7 +98,7 @@ class ELMo(Declared, keras.layers.Layer):
                 name=f"mix_{place}",
                 dtype=self.dtype_policy,
             )
-            for place in range(self.mixes if self.output == "mix" else 0)
+            for place in range(self.mixes if self.output_kind == "mix" else 0)
         ]
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
@@ -140,10 +145,10 @@ class ELMo(Declared, keras.layers.Layer):
         if not self.fine_tune:
             activations = tuple(map(tf.stop_gradient, activations))
         mask = valid[:, 1:-1]
-        if self.output == "mix":
+        if self.output_kind == "mix":
             outputs = [mix(activations, mask) for mix in self.scalar_mixes]
         else:
-            outputs = [activations[-1] if self.output == "top" else tf.stack(activations, 2)]
+            outputs = [activations[-1] if self.output_kind == "top" else tf.stack(activations, 2)]
         outputs = [self.drop(output, training=training) for output in outputs]
         for output in outputs:
             attach_mask(output, mask)
@@ -152,8 +157,18 @@ class ELMo(Declared, keras.layers.Layer):
     def compute_mask(self, inputs, previous_mask=None):
         return None  # the outputs carry it
 
+    def compute_output_spec(self, inputs, training=None):
+        ids = self._ids(inputs)
+        self.bilm.check_kind(tf.TensorSpec(ids.shape, ids.dtype))
+        shapes = self.compute_output_shape(ids.shape)
+        specs = [
+            keras.KerasTensor(shape, self.compute_dtype)
+            for shape in (shapes if self.mixes > 1 else [shapes])
+        ]
+        return specs if self.mixes > 1 else specs[0]
+
     def compute_output_shape(self, inputs_shape):
         shape = (*inputs_shape[:2], self.bilm.width * len(self.bilm.directions))
-        if self.output == "all":
+        if self.output_kind == "all":
             return (*shape[:2], self.bilm.num_layers + 1, shape[2])
         return [shape] * self.mixes if self.mixes > 1 else shape

@@ -78,13 +78,16 @@ class TokenEncoder(Declared, FiniteWeights, keras.layers.Layer):
         self.built = True
 
     def _highway(self, k: int, features: int) -> dict:
-        initial = keras.initializers.RandomNormal(0.0, features**-0.5)
         square, vector = (features, features), (features,)
         carry = keras.initializers.Constant(-2.0)  # near the identity at first
+
+        def initial():  # an initializer draws the same numbers again
+            return keras.initializers.RandomNormal(0.0, features**-0.5)
+
         return {
-            "carry_kernel": self.add_weight(square, initial, name=f"highway_{k}_carry_kernel"),
+            "carry_kernel": self.add_weight(square, initial(), name=f"highway_{k}_carry_kernel"),
             "carry_bias": self.add_weight(vector, carry, name=f"highway_{k}_carry_bias"),
-            "transform_kernel": self.add_weight(square, initial, name=f"highway_{k}_kernel"),
+            "transform_kernel": self.add_weight(square, initial(), name=f"highway_{k}_kernel"),
             "transform_bias": self.add_weight(vector, "zeros", name=f"highway_{k}_bias"),
         }
 
@@ -122,6 +125,8 @@ class TokenEncoder(Declared, FiniteWeights, keras.layers.Layer):
         """
         sizes = tf.shape(ids)
         words, place = tf.raw_ops.UniqueV2(x=tf.reshape(ids, [-1, ids.shape[-1]]), axis=[0])
+        # A batch without any word gets one, since TensorFlow's convolutions fail on none.
+        words = tf.pad(words, [[0, tf.cast(tf.equal(tf.size(place), 0), tf.int32)], [0, 0]])
         present = tf.reduce_any(words > 0, -1, keepdims=True)
         within = tf.where((words != PADDING + 1) & present, tf.range(1, ids.shape[-1] + 1), 0)
         longest = tf.reduce_max(within) + max(width for width, _ in self.filters)

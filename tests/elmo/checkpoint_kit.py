@@ -23,7 +23,8 @@ VARIANTS = {
     "no highway, tanh": _PLAIN | {"highways": 0, "activation": "tanh"},
     "no LSTM projection": _PLAIN | {"units": 5, "projection_units": None},
     "no encoder projection": _PLAIN | {"units": 14, "projection_units": 12},
-    "no projection at all": _PLAIN | {"units": 12, "projection_units": None, "highways": 0},
+    "no projection at all": _PLAIN
+    | {"units": 12, "projection_units": None, "highways": 0, "activation": "tanh"},
     "one layer": _PLAIN | {"num_layers": 1},
     "three layers": _PLAIN | {"num_layers": 3},
     "forward": _PLAIN | {"directions": ("forward",)},
@@ -46,11 +47,11 @@ def some_ids(variant: str, seed: int = 0, padded: bool = True) -> np.ndarray:
     """Two sentences, the second one shorter if `padded`."""
     rng = np.random.default_rng(seed)
     if "vocabulary_size" in VARIANTS[variant]:
-        ids = rng.integers(1, VARIANTS[variant]["vocabulary_size"] + 1, (2, 4))
+        ids = rng.integers(1, VARIANTS[variant]["vocabulary_size"] + 1, (2, 3))
     else:
-        ids = rng.integers(1, 262, (2, 4, VARIANTS[variant]["max_characters_per_token"]))
+        ids = rng.integers(1, 262, (2, 3, VARIANTS[variant]["max_characters_per_token"]))
     if padded:
-        ids[1, 3:] = 0
+        ids[1, 2:] = 0
     return ids.astype(np.int32)
 
 

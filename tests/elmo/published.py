@@ -37,6 +37,13 @@ class Files:
     def json(self, name: str):
         return json.loads(self.text(name))
 
+    def write_model(self, folder: Path) -> list[Path]:
+        """The paths of the options and of the weights, written into `folder`."""
+        paths = [folder / name for name in ("options.json", "lm_weights.hdf5")]
+        for path in paths:
+            path.write_bytes(self.contents[path.name])
+        return paths
+
     def datasets(self, name: str) -> dict[str, np.ndarray]:
         """Every dataset of an hdf5 file, by its path."""
         found = {}

@@ -17,3 +17,27 @@ def test_lengths_are_not_all_zero(batch):
     assert drawn[0] >= 3
     assert drawn.min() >= 0
     assert drawn.max() <= 6
+
+
+def test_characters_spell_words():
+    """Ids that are out of range crash gathers."""
+    bilm = kr.elmo.BiLM(
+        4, None, 1, filters=((1, 2),), character_dim=2, max_characters_per_token=5
+    )
+    ids = keras.Input((None, 5), dtype="int32")
+    model = keras.Model(ids, kr.ELMo(bilm)(ids))
+    signature = signature_of(model).pinned(None, "from the model")
+    (drawn,) = sample.draw(signature, model, sample.Size(4, 33))
+    assert (drawn.shape, drawn.dtype) == ((4, 33, 5), "int32")
+    present = drawn.any(-1)
+    assert 0.6 < present.mean() < 0.9
+    assert (drawn[present][:, 0] == kr.elmo.batch_to_ids([["a"]], 5)[0, 0, 0]).all()
+    assert 1 <= drawn[present].min() <= drawn.max() <= 261
+
+
+def test_ids_of_words_stay_in_the_vocabulary():
+    bilm = kr.elmo.BiLM(4, None, 1, vocabulary_size=3)
+    ids = keras.Input((None,), dtype="int32")
+    model = keras.Model(ids, kr.ELMo(bilm)(ids))
+    (drawn,) = sample.draw(signature_of(model), model, sample.Size(4, 33))
+    assert set(drawn.flat) == {0, 1, 2, 3}

@@ -29,7 +29,9 @@ def replaced_files(folder, names: Collection[str]) -> Iterator[Path]:
     for name in names:
         if (folder / name).is_dir():
             raise IsADirectoryError(f"A file is to be written, this is a folder: {folder / name}")
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    # Within a folder that exists, which may be the only writable one or a file system of its own.
+    beside = folder if folder.exists() else folder.parent
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=beside))
     try:
         made = scratch / "made"  # with the usual permissions, unlike `scratch`
         made.mkdir()

@@ -34,7 +34,8 @@ class Hdf5Weights:
     def __init__(self, path: Path, file: h5py.File):
         self.source = str(path)
         self._file = file
-        self.shapes = dict(self._datasets(file, ""))
+        with self._damage("its list of datasets"):
+            self.shapes = dict(self._datasets())
 
     def read(self, name: str) -> np.ndarray:
         """The values; the caller has compared the shape with what is expected.
@@ -42,21 +43,17 @@ class Hdf5Weights:
         Raises:
             CheckpointError: The values are not stored in this file as plain numbers, or are damaged.
         """
-        dataset = self._file[name]
-        problem = _problem(dataset)
-        if problem:
-            raise CheckpointError(f"{self.source}: dataset {name!r} {problem}")
-        try:
+        with self._damage(f"dataset {name!r} of shape {self.shapes[name]}"):
+            dataset = self._file[name]
+            problem = _problem(dataset)
+            if problem:
+                raise CheckpointError(f"{self.source}: dataset {name!r} {problem}")
             values = dataset[...]
-        except _FAILURES as error:
-            raise CheckpointError(
-                f"{self.source}: dataset {name!r} of shape {dataset.shape} is damaged: {error}"
-            ) from None
         native = values.dtype.newbyteorder("=")
-        return values.astype(np.promote_types(native, np.float32))
+        return values.astype(np.promote_types(native, np.float32), copy=False)
 
-    def _datasets(self, group, prefix) -> Iterator[tuple[str, tuple[int, ...]]]:
-        waiting, seen = [(group, prefix)], 0
+    def _datasets(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        waiting, seen = [(self._file, "")], 0
         while waiting:
             group, prefix = waiting.pop()
             for name in group:
@@ -75,23 +72,30 @@ class Hdf5Weights:
 
     def _object(self, group, name, path):
         """What the name stands for, if it is a group or a dataset of this very file."""
-        try:
-            link = group.get(name, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                raise CheckpointError(
-                    f"{self.source}: {path!r} is a link ({type(link).__name__}), which weights have "
-                    "no need of and which may lead to another file. Write the values themselves."
-                )
-            found = group[name]
-        except _FAILURES as error:
-            if isinstance(error, CheckpointError):
-                raise
-            raise CheckpointError(f"{self.source}: {path!r} cannot be read: {error}") from None
+        link = group.get(name, getlink=True)
+        if link is None:
+            raise KeyError(f"{path!r} stands for nothing")
+        if not isinstance(link, h5py.HardLink):
+            raise CheckpointError(
+                f"{self.source}: {path!r} is a link ({type(link).__name__}), which weights have no need "
+                "of and which may lead to another file. Write the values themselves."
+            )
+        found = group[name]
         if not isinstance(found, h5py.Group | h5py.Dataset):
             raise CheckpointError(
                 f"{self.source}: {path!r} is a {type(found).__name__}, no dataset of weights"
             )
         return found
+
+    @contextmanager
+    def _damage(self, what: str):
+        """What h5py raises on a damaged file, as an error that names the file and the place."""
+        try:
+            yield
+        except CheckpointError:
+            raise
+        except _FAILURES as error:
+            raise CheckpointError(f"{self.source} is damaged at {what}: {error}") from None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from keras_recurrent.elmo.checkpoints.errors import CheckpointError
 SCOPE = "lm/"
 _SUFFIXES = (".index", ".meta", ".data-00000-of-00001")
 _FLOATS = (tf.float16, tf.float32, tf.float64)
-_FAILURES = (tf.errors.OpError, ValueError, RuntimeError, OSError)
+_FAILURES = (tf.errors.OpError, ValueError, RuntimeError, OSError, LookupError)
 
 
 class Tf1Weights:
@@ -61,15 +61,17 @@ class Tf1Weights:
             raise CheckpointError(
                 f"{self.source}: variable {name!r} of shape {shape} is damaged: {error}"
             ) from None
-        return values.astype(np.promote_types(values.dtype, np.float32))
+        return values.astype(np.promote_types(values.dtype, np.float32), copy=False)
 
 
 def tf1_prefix(path: Path) -> Path | None:
     """The checkpoint that a path means: its prefix, one of its files, or a training run's folder."""
     if path.is_dir():
-        latest = tf.train.latest_checkpoint(str(path))
+        state = tf.train.get_checkpoint_state(str(path))
+        if state is None:
+            return None
         # The folder may have been moved since: only the name in the state file counts.
-        return None if latest is None else path / Path(latest).name
+        path = path / Path(state.model_checkpoint_path).name
     for suffix in _SUFFIXES:
         if path.name.endswith(suffix):
             path = path.with_name(path.name.removesuffix(suffix))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import Any
 
-import keras
 import numpy as np
 
 SETTINGS = (
@@ -36,10 +35,7 @@ def settings_from(bilm) -> dict[str, Any]:
 
 def take(bilm, places: Iterable[str]) -> dict[str, np.ndarray]:
     """The model's weights as float32 arrays."""
-    return {
-        place: np.asarray(keras.ops.convert_to_numpy(_variable(bilm, place)), np.float32)
-        for place in places
-    }
+    return {place: np.asarray(_variable(bilm, place).numpy(), np.float32) for place in places}
 
 
 def put(bilm, weights: Mapping[str, np.ndarray]) -> None:

@@ -91,7 +91,7 @@ def _mismatches(weights, entries) -> Iterator[str]:
 
 def _strangers(weights, entries, ignored) -> Iterator[str]:
     known = {entry.name for entry in entries}
-    for name, shape in weights.shapes.items():
+    for name, shape in sorted(weights.shapes.items()):
         if name not in known and name.partition("/")[0] not in ignored:
             yield f"dataset {name!r} of shape {shape} is in no place of this model"
 
@@ -99,8 +99,9 @@ def _strangers(weights, entries, ignored) -> Iterator[str]:
 def _finite(weights, name) -> np.ndarray:
     values = weights.read(name)
     with np.errstate(over="ignore"):  # what float32 cannot hold is not finite below
-        bad = ~np.isfinite(values.astype(np.float32))
-    if bad.any():
+        finite = np.isfinite(values.astype(np.float32, copy=False))
+    if not finite.all():
+        bad = ~finite
         raise CheckpointError(
             f"{weights.source}: dataset {name!r} of shape {values.shape} holds {int(bad.sum())} values "
             f"that float32 has no finite number for. First at {tuple(np.argwhere(bad)[0].tolist())}: "
