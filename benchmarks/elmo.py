@@ -23,7 +23,7 @@ from benchmarks.results import Results, whole_file
 
 FOLDER = Path("benchmarks/results")
 SUITES = (EMBEDDING, GROWTH, TRAINING)
-PEERS = ".venv-elmo-peers/bin/python"
+PEERS = ".venv/elmo-peers/bin/python"
 FULL = {
     "rounds": 7,
     "sentences": {32: 512, 1: 128},

@@ -7,6 +7,7 @@ from keras_recurrent.elmo.characters import CharacterIds, batch_to_ids
 from keras_recurrent.elmo.corpus import Corpus
 from keras_recurrent.elmo.embedding import embed
 from keras_recurrent.elmo.embedding_file import write_embeddings
+from keras_recurrent.elmo.fixed_vocabulary import fixed_vocabulary, with_vocabulary, words_to_ids
 from keras_recurrent.elmo.language_model import LanguageModel
 from keras_recurrent.elmo.layer import ELMo
 from keras_recurrent.elmo.scalar_mix import ScalarMix
@@ -30,5 +31,8 @@ __all__ = [
     "batch_to_ids",
     "checkpoints",
     "embed",
+    "fixed_vocabulary",
+    "with_vocabulary",
+    "words_to_ids",
     "write_embeddings",
 ]

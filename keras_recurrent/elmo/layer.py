@@ -89,7 +89,7 @@ class ELMo(Declared, keras.layers.Layer):
         self.supports_masking = True
         self.character_ids = None
         if self.bilm.vocabulary_size is None:
-            self.character_ids = CharacterIds(self.bilm.max_characters_per_token)
+            self.character_ids = CharacterIds(self.bilm.characters)
         self.scalar_mixes = [
             ScalarMix(
                 self.layer_norm,

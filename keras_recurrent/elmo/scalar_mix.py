@@ -1,5 +1,7 @@
 """The weighted mean of a biLM's layers that a task learns."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -67,7 +69,8 @@ class ScalarMix(Declared, keras.layers.Layer):
         shares = tf.unstack(tf.nn.softmax(tf.convert_to_tensor(self.scalars)))
         if self.layer_norm:
             activations = [_normalized(a, mask) for a in activations]
-        return self.gamma * tf.add_n([s * a for s, a in zip(shares, activations, strict=True)])
+        weighted = [s * a for s, a in zip(shares, activations, strict=True)]
+        return self.gamma * functools.reduce(tf.add, weighted)  # tf.add_n has no form in integers
 
     def compute_mask(self, activations, mask=None):
         return None

@@ -128,18 +128,19 @@ class StandIn:
         return 500.0 if self.ours else 1000.0
 
 
-class TestRun:
-    @pytest.fixture(scope="class")
-    def written(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("results")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(elmo_measure, "Child", StandIn)
-            patch.setattr(elmo_weights, "write", lambda *arguments: None)
-            patch.setitem(elmo.QUICK, "bilm_embeds", True)
-            arguments = ["--quick", "--peers", sys.executable, "--output", str(folder)]
-            assert elmo.main(arguments) == 1  # bilm
-        return folder
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(elmo_measure, "Child", StandIn)
+        patch.setattr(elmo_weights, "write", lambda *arguments: None)
+        patch.setitem(elmo.QUICK, "bilm_embeds", True)
+        arguments = ["--quick", "--peers", sys.executable, "--output", str(folder)]
+        assert elmo.main(arguments) == 1  # bilm
+    return folder
 
+
+class TestRun:
     def test_report(self, written):
         text = (written / "elmo-quick.md").read_text()
         assert "| embedding: ours ÷ simple-elmo | batch 1 | 0.333 | 0.333 | reached |" in text
