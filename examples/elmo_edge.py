@@ -75,7 +75,7 @@ def read_sentences(path: Path | None, timesteps: int) -> list[list[str]]:
 
 
 def words_model(bilm: kr.elmo.BiLM, timesteps: int) -> keras.Model:
-    """ELMo's top layer and mean of layers would do as well: here the mix, as downstream models use it."""
+    """From ids to the mix of layers, which models of a task read."""
     shape = (timesteps, bilm.characters) if bilm.vocabulary_size is None else (timesteps,)
     ids = keras.Input(shape, dtype="int32", name="ids")
     return keras.Model(ids, kr.ELMo(bilm)(ids))
@@ -148,7 +148,9 @@ def print_table(candidates: list[Candidate], expected: np.ndarray, seconds: floa
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("text", nargs="?", type=Path, help="file with one tokenised sentence a line")
+    parser.add_argument(
+        "text", nargs="?", type=Path, help="file with one tokenised sentence a line"
+    )
     parser.add_argument("--checkpoint", type=Path, help="folder of options.json, lm_weights.hdf5")
     parser.add_argument("--timesteps", type=int, default=TIMESTEPS, help="words of a sentence")
     parser.add_argument(
