@@ -62,7 +62,7 @@ test-gpu: $(VENV)/ready-dev $(VENV)/ready-gpu
 	TF_FORCE_GPU_ALLOW_GROWTH=true $(RUN) -m pytest --gpu --full tests/conformance tests/engines
 
 conformance: $(VENV)/ready-dev
-	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --full tests/conformance
+	TF_NUM_INTRAOP_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --full tests/conformance tests/elmo/test_checkpoint_originals.py
 	$(RUN) tests/conformance/support.py
 
 # ARGS="--again" writes the last run's tables anew, "--cells NAME ..." tries only some cells anew.

@@ -135,6 +135,12 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        widest = max(width for width, _ in self.filters)
+        if self.vocabulary_size is None and widest > self.max_characters_per_token:
+            raise ValueError(
+                f"A word has {self.max_characters_per_token} characters (`max_characters_per_token`), "
+                f"too few for the widest of `filters`. Received: filters={self.filters}"
+            )
         if self.stateful and self.initial_state == "warm":
             raise ValueError(
                 "A stateful model starts from the states of the last batch: use stateful=False with "
@@ -255,7 +261,7 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
         encoder = self.token_encoder
         unique = active_form() in (None, "saved_model")  # TFLite has no operation for it
         tokens = (encoder.encode_unique if unique else encoder.encode_all)(ids)
-        starts = self._begin(tf.shape(ids)[0])
+        starts = self.starts(tf.shape(ids)[0])
         sides, ends = {}, []
         for side, stack in self.stacks.items():
             sides[side], states = stack(
@@ -269,6 +275,14 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
     def check(self, ids):
         """The ids as a tensor; an error where they are none."""
         ids = tf.convert_to_tensor(ids)
+        expected = self.check_kind(ids)
+        ids = tf.cast(tf.ensure_shape(ids, expected), tf.int32)
+        if active_form() is not None:
+            return ids
+        return _in_range(ids, self.vocabulary_size or VOCABULARY)
+
+    def check_kind(self, ids) -> tuple:
+        """The shape that ids have; an error for a tensor or `tf.TensorSpec` that cannot be ids."""
         if not ids.dtype.is_integer:
             raise TypeError(
                 "A biLM reads whole numbers: kr.elmo.batch_to_ids makes them of words, and an input of "
@@ -282,10 +296,7 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
                 f"This biLM reads ids of shape {expected}: (batch, words"
                 f"{')' if words else ', characters)'}. Received: shape {tuple(ids.shape)}"
             )
-        ids = tf.cast(tf.ensure_shape(ids, expected), tf.int32)
-        if active_form() is not None:
-            return ids
-        return _in_range(ids, self.vocabulary_size if words else VOCABULARY)
+        return expected
 
     def _with_boundaries(self, ids):
         size = tf.shape(ids)[0]
@@ -320,7 +331,7 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
 
     # ------------------------------------------------------------ states
 
-    def _begin(self, batch):
+    def starts(self, batch) -> dict[str, list] | None:
         """The states that each layer of each direction starts from; None for zeros."""
         if self._carried is not None:
             flat = self._carried.begin(batch)

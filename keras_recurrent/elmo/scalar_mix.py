@@ -80,10 +80,12 @@ class ScalarMix(Declared, keras.layers.Layer):
 
 
 def _normalized(values, mask):
+    dtype = values.dtype
+    values = tf.cast(values, keras.backend.result_type(dtype.name, "float32"))  # half cannot count
     if mask is None:
         mask = tf.ones(tf.shape(values)[:2], tf.bool)
     here = tf.cast(tf.expand_dims(mask, -1), values.dtype)
     count = tf.maximum(tf.reduce_sum(here) * values.shape[-1], 1)
     mean = tf.reduce_sum(values * here) / count
     variance = tf.reduce_sum(tf.square((values - mean) * here)) / count
-    return (values - mean) * here / tf.sqrt(variance + NORM_EPSILON)
+    return tf.cast((values - mean) * here / tf.sqrt(variance + NORM_EPSILON), dtype)

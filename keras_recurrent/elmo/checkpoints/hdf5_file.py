@@ -50,7 +50,7 @@ class Hdf5Weights:
                 raise CheckpointError(f"{self.source}: dataset {name!r} {problem}")
             values = dataset[...]
         native = values.dtype.newbyteorder("=")
-        return values.astype(np.promote_types(native, np.float32))
+        return values.astype(np.promote_types(native, np.float32), copy=False)
 
     def _datasets(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         waiting, seen = [(self._file, "")], 0

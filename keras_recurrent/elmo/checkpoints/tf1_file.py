@@ -61,7 +61,7 @@ class Tf1Weights:
             raise CheckpointError(
                 f"{self.source}: variable {name!r} of shape {shape} is damaged: {error}"
             ) from None
-        return values.astype(np.promote_types(values.dtype, np.float32))
+        return values.astype(np.promote_types(values.dtype, np.float32), copy=False)
 
 
 def tf1_prefix(path: Path) -> Path | None:

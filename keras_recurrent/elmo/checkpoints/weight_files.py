@@ -99,8 +99,9 @@ def _strangers(weights, entries, ignored) -> Iterator[str]:
 def _finite(weights, name) -> np.ndarray:
     values = weights.read(name)
     with np.errstate(over="ignore"):  # what float32 cannot hold is not finite below
-        bad = ~np.isfinite(values.astype(np.float32))
-    if bad.any():
+        finite = np.isfinite(values.astype(np.float32, copy=False))
+    if not finite.all():
+        bad = ~finite
         raise CheckpointError(
             f"{weights.source}: dataset {name!r} of shape {values.shape} holds {int(bad.sum())} values "
             f"that float32 has no finite number for. First at {tuple(np.argwhere(bad)[0].tolist())}: "
