@@ -8,6 +8,6 @@ def test_from_text_to_files(tmp_path, capsys):
     text.write_text("One word more , said the counter-revolutionary\n\nAnother one\n", "utf-8")
     assert elmo_edge.main([str(text), "--quick", "--timesteps", "4", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    for name in ("SavedModel, text in", "characters, dynamic", "table of 6 words, dynamic"):
+    for name in ("SavedModel, text in", "24 characters, dynamic", "table of 6 words, dynamic"):
         assert name in printed
-    assert len(list(tmp_path.glob("*.tflite"))) == 3
+    assert len(list(tmp_path.glob("*.tflite"))) == 2
