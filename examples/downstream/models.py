@@ -61,13 +61,14 @@ def _encoder(words: int, layers: Shape, every_step: bool) -> keras.Model:
     if layers is not None:
         x = keras.layers.Concatenate()([x, _mix(inputs["layers"])])
     x = keras.layers.Dropout(DROPOUT)(x)
-    lstm = kr.LSTM(UNITS, return_sequences=every_step)
+    # Sequences of any length and batches of any size, few of each: compiling would take longer.
+    lstm = kr.LSTM(UNITS, return_sequences=every_step, engine="loop")
     states = kr.Bidirectional(lstm, name="states")(x, mask=keras.ops.not_equal(ids, 0))
     return keras.Model(inputs, keras.layers.Dropout(DROPOUT)(states), name="encoder")
 
 
 def _mix(layers: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.Dense(1, use_bias=False)(keras.ops.moveaxis(layers, 2, 3))[..., 0]
+    return kr.elmo.ScalarMix(name="mix")(keras.ops.unstack(layers, axis=2))
 
 
 def _at(target: keras.KerasTensor, states: keras.KerasTensor) -> keras.KerasTensor:

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 PADDING, UNKNOWN = 0, 1
@@ -20,7 +19,7 @@ def tokenize(text: str) -> tuple[str, ...]:
 
 
 class Words:
-    """Ids of the words of the training part, lower-cased: the `most` frequent ones, if not seen once only."""
+    """Ids of the lower-cased words of the training part: the `most` frequent ones, none seen once."""
 
     def __init__(self, training: Iterable[Tokens], most: int):
         counts = Counter(token.lower() for tokens in training for token in tokens)
@@ -29,7 +28,7 @@ class Words:
         self.size = most + 2  # whatever the training part: models of all parts have one shape
 
     def __call__(self, sentences: Sequence[Tokens], length: int) -> np.ndarray:
-        """Ids `(N, length)`, padded with 0 and cut at `length`."""
+        """Ids int32 `(N, length)`, padded with 0 and cut at `length`."""
         ids = np.full((len(sentences), length), PADDING, np.int32)
         for row, tokens in zip(ids, sentences, strict=True):
             found = [self.ids.get(token.lower(), UNKNOWN) for token in tokens[:length]]
@@ -65,29 +64,3 @@ class Layers(NamedTuple):
     def at(self, sentences: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """Layers `(N, L + 1, width)` of one token of each sentence."""
         return self.vectors[self.starts[sentences] + tokens]
-
-
-class Batches(keras.utils.PyDataset):
-    """Examples in batches, in a new order every epoch if there is a seed.
-
-    `inputs` makes the model's inputs from indices of examples, so that only one batch of layers
-    is ever padded.
-    """
-
-    def __init__(self, inputs, labels, indices, batch_size=32, seed=None):
-        super().__init__()
-        self.inputs, self.labels = inputs, labels
-        self.indices, self.batch_size = np.array(indices), batch_size
-        self.generator = None if seed is None else np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def __len__(self):
-        return -(-len(self.indices) // self.batch_size)
-
-    def __getitem__(self, index):
-        chosen = self.indices[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.inputs(chosen), self.labels[chosen]
-
-    def on_epoch_end(self):
-        if self.generator is not None:
-            self.generator.shuffle(self.indices)

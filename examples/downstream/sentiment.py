@@ -1,5 +1,7 @@
 """Is a sentence of a film review rated positive or negative?"""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,49 +12,54 @@ from sklearn.pipeline import make_pipeline
 from examples.datasets.snippets import load_snippets
 
 from . import models
-from .sentences import Layers, Words, tokenize
-from .trials import Parts, Schedule, Trials
+from .sentences import Layers, Tokens, Words, tokenize
+from .trials import Examples, Parts, Schedule, Score, Trials
 
 TEST, VALIDATION, SPLIT_SEED = 1605, 800, 5
-LENGTH = 48  # tokens; one sentence in a hundred is longer and loses its end
-SCHEDULE = Schedule(epochs=8, patience=2, batch_size=64)
+WORDS = 8000
+LENGTH = 40  # tokens; three sentences in a hundred are longer and lose their end
+SCHEDULE = Schedule(epochs=8, patience=1, batch_size=128)
 
 
 class Sentiment(NamedTuple):
     """Sentences rated other than 0, each once; label 1 is a positive rating."""
 
     texts: list[str]
-    sentences: list[tuple[str, ...]]
+    sentences: list[Tokens]
     labels: np.ndarray
     parts: Parts
 
 
-def load() -> Sentiment:
-    """The data with its fixed, shuffled split."""
+def load(share: float = 1.0) -> Sentiment:
+    """The data, or a share of it, with a fixed, shuffled split."""
     snippets = load_snippets()
     rated = {t: r for t, r in zip(snippets.texts, snippets.ratings, strict=True) if r != 0}
-    texts = list(rated)
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(texts))
+    order = np.random.default_rng(SPLIT_SEED).permutation(list(rated))
+    texts = order[: round(share * len(order))].tolist()
+    borders = len(texts) - round(share * (TEST + VALIDATION)), len(texts) - round(share * TEST)
     return Sentiment(
         texts,
         [tokenize(text) for text in texts],
-        (np.array(list(rated.values())) > 0).astype(np.int32),
-        Parts(*np.split(order, [len(texts) - TEST - VALIDATION, len(texts) - TEST])),
+        np.array([rated[text] > 0 for text in texts], np.int32),
+        Parts(*np.split(np.arange(len(texts)), borders)),
     )
 
 
-def score(data: Sentiment, layers: Layers | None, seeds: Sequence[int]) -> Score:
+def score(
+    data: Sentiment, layers: Layers | None, seeds: Sequence[int], schedule: Schedule = SCHEDULE
+) -> Score:
     """Test accuracy of the small model, with ELMo if there are layers."""
     words = Words((data.sentences[i] for i in data.parts.train), WORDS)
     ids = words(data.sentences, LENGTH)
 
     def inputs(chosen: np.ndarray) -> dict[str, np.ndarray]:
-        elmo = {} if layers is None else {"layers": layers.rows(chosen, LENGTH)}
-        return {"words": ids[chosen]} | elmo
+        longest = min(LENGTH, max(len(data.sentences[i]) for i in chosen))
+        elmo = {} if layers is None else {"layers": layers.rows(chosen, longest)}
+        return {"words": ids[chosen, :longest]} | elmo
 
     examples = Examples(inputs, data.labels)
-    trial = Trials(lambda: models.of_sentence(WORDS, layers and layers.shape))
-    return Score([trial(examples, data.parts, SCHEDULE, seed) for seed in seeds])
+    trial = Trials(partial(models.of_sentence, WORDS, layers and layers.shape))
+    return Score([trial(examples, data.parts, schedule, seed) for seed in seeds])
 
 
 def word_counts(data: Sentiment) -> float:

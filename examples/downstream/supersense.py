@@ -1,6 +1,7 @@
 """Which of WordNet's coarse senses does a noun or verb have in its sentence? With few labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +11,16 @@ from examples.datasets.senses import Usage
 from . import models
 from .sentences import Layers
 from .trials import Examples, Parts, Schedule, Score, Trials
-from .usages import WORDS, Reader, split_words, usages
+from .usages import WORDS, Reader, split_words
 
-SHARES = (0.75, 0.05, 0.20)  # of the words, for training, validation and test
-STEPS = 1500  # at most, however few the labels
-BATCH = 32
+SHARES = (0.78, 0.02, 0.20)  # of the words, for training, validation and test
+BATCH, STEPS, EPOCHS, PATIENCE = 32, 1600, 40, 3
+
+
+def schedule(count: int) -> Schedule:
+    """Epochs for some number of labels: many of few labels, as each has few steps."""
+    epochs = STEPS // -(-count // BATCH)
+    return Schedule(max(1, min(EPOCHS, epochs)), PATIENCE, BATCH)
 
 
 class Supersenses(NamedTuple):
@@ -25,9 +31,9 @@ class Supersenses(NamedTuple):
     names: list[str]
 
 
-def load() -> Supersenses:
-    """The nouns and verbs of WordNet's usages."""
-    chosen = [usage for usage in usages() if usage.supersense.startswith(("noun.", "verb."))]
+def nouns_and_verbs(of: Sequence[Usage]) -> Supersenses:
+    """Those of the usages whose supersense says something: adjectives have but three, adverbs one."""
+    chosen = [usage for usage in of if usage.supersense.startswith(("noun.", "verb."))]
     names, labels = np.unique([usage.supersense for usage in chosen], return_inverse=True)
     return Supersenses(chosen, labels, names.tolist())
 
@@ -41,18 +47,24 @@ def split(data: Supersenses, seed: int) -> Parts:
 
 
 def score(
-    data: Supersenses, layers: Layers | None, counts: Sequence[int], seeds: Sequence[int]
+    data: Supersenses,
+    layers: Layers | None,
+    counts: Sequence[int],
+    seeds: Sequence[int],
+    schedule: Callable[[int], Schedule] = schedule,
 ) -> dict[int, Score]:
-    """Test accuracy after training on each number of labels; a split for every seed."""
-    classes = len(data.names)
-    trial = Trials(lambda: models.of_target(WORDS, layers and layers.shape, classes))
+    """Test accuracy after training on each number of labels; a split for every seed.
+
+    The fewer labels are among the more. Training ends by the validation part, which is always the
+    same size, for every input.
+    """
+    build = partial(models.of_target, WORDS, layers and layers.shape, len(data.names))
+    trial = Trials(build)
     accuracies = {count: [] for count in counts}
     for seed in seeds:
         parts = split(data, seed)
         for count in counts:
             few = parts._replace(train=parts.train[:count])
-            read = Reader(data.usages, few.train, layers)
-            steps = -(-count // BATCH)
-            schedule = Schedule(epochs=max(1, min(60, STEPS // steps)), patience=4, batch_size=BATCH)
-            accuracies[count].append(trial(Examples(read, data.labels), few, schedule, seed))
+            examples = Examples(Reader(data.usages, few.train, layers), data.labels)
+            accuracies[count].append(trial(examples, few, schedule(count), seed))
     return {count: Score(found) for count, found in accuracies.items()}

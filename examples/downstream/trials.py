@@ -1,37 +1,34 @@
 """The same model trained from several seeds: accuracies, their mean and their spread."""
 
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 import numpy as np
-
-from .sentences import Batches
+import tensorflow as tf
 
 EVALUATED_AT_ONCE = 256
 
 
-class Score:
+class Score(tuple):
     """Accuracies of several seeds, in the order of the seeds."""
-
-    accuracies: tuple[float, ...]
 
     @property
     def mean(self) -> float:
-        return float(np.mean(self.accuracies))
+        return statistics.fmean(self)
 
     @property
     def spread(self) -> float:
         """Standard deviation of a single seed's accuracy, estimated with n - 1; nan for one seed."""
-        several = len(self.accuracies) > 1
-        return float(np.std(self.accuracies, ddof=1)) if several else float("nan")
+        return statistics.stdev(self) if len(self) > 1 else float("nan")
 
-    def gain(self, other: "Score") -> "Score":
+    def minus(self, other: "Score") -> "Score":
         """What this has more than `other`, seed by seed."""
-        return Score(tuple(np.subtract(self.accuracies, other.accuracies).tolist()))
+        return Score(mine - its for mine, its in zip(self, other, strict=True))
 
     def __str__(self) -> str:
-        return f"{self.mean:.1%} ± {self.spread:.1%}"
+        return f"{100 * self.mean:.1f} ± {100 * self.spread:.1f}"
 
 
 class Parts(NamedTuple):
@@ -48,13 +45,38 @@ class Examples(NamedTuple):
     inputs: Callable[[np.ndarray], dict[str, np.ndarray]]
     labels: np.ndarray
 
+    def batches(self, indices: np.ndarray, size: int, seed: int | None = None) -> tf.data.Dataset:
+        """Some examples in batches, with a seed in a new order every epoch.
+
+        Only one batch of a biLM's layers is ever padded, to the batch's longest sentence.
+        """
+        draw = None if seed is None else np.random.default_rng(seed)
+
+        def of_an_epoch():
+            order = indices if draw is None else draw.permutation(indices)
+            for start in range(0, len(order), size):
+                chosen = order[start : start + size]
+                yield self.inputs(chosen), self.labels[chosen]
+
+        signature = (
+            {name: _any_length(values) for name, values in self.inputs(indices[:1]).items()},
+            tf.TensorSpec((None,), self.labels.dtype),
+        )
+        dataset = tf.data.Dataset.from_generator(of_an_epoch, output_signature=signature)
+        count = tf.data.experimental.assert_cardinality(-(-len(indices) // size))
+        return dataset.apply(count).prefetch(1)
+
+
+def _any_length(values: np.ndarray) -> tf.TensorSpec:
+    return tf.TensorSpec((None, None, *values.shape[2:]), values.dtype)
+
 
 class Schedule(NamedTuple):
     """At most `epochs`, stopped after `patience` of them without a better validation loss."""
 
     epochs: int
     patience: int
-    batch_size: int
+    batch_size: int = 64
 
 
 class Trials:
@@ -71,18 +93,16 @@ class Trials:
     def __call__(self, examples: Examples, parts: Parts, schedule: Schedule, seed: int) -> float:
         """Accuracy on the test part, at the epoch with the lowest validation loss."""
         self._restart(seed)
-        train = Batches(*examples, parts.train, schedule.batch_size, seed)
-        validation = Batches(*examples, parts.validation, EVALUATED_AT_ONCE)
-        test = Batches(*examples, parts.test, EVALUATED_AT_ONCE)
-        stop = keras.callbacks.EarlyStopping(
-            patience=schedule.patience, restore_best_weights=True
-        )
+        train = examples.batches(parts.train, schedule.batch_size, seed)
+        validation = examples.batches(parts.validation, EVALUATED_AT_ONCE)
+        test = examples.batches(parts.test, EVALUATED_AT_ONCE)
+        stop = keras.callbacks.EarlyStopping(patience=schedule.patience, restore_best_weights=True)
         self.model.fit(
             train,
             epochs=schedule.epochs,
             validation_data=validation,
             callbacks=[stop],
-            shuffle=False,  # Batches does so itself
+            shuffle=False,  # done above
             verbose=0,
         )
         return float(self.model.evaluate(test, verbose=0, return_dict=True)["accuracy"])
@@ -95,8 +115,3 @@ class Trials:
             self.model.optimizer.variables, self.optimizer_start, strict=True
         ):
             variable.assign(start)
-
-
-def several(trial: Callable[[int], float], seeds: Sequence[int]) -> Score:
-    """One accuracy a seed."""
-    return Score(tuple(trial(seed) for seed in seeds))

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from examples.datasets.senses import Usage
 from . import models
 from .sentences import Layers
 from .trials import Examples, Parts, Schedule, Score, Trials
-from .usages import WORDS, Reader, split_words, usages
+from .usages import WORDS, Reader, split_words
 
 PAIRS_A_WORD = 3  # of each kind, at most
 SHARES = (0.7, 0.1, 0.2)  # of the words, for training, validation and test
@@ -69,11 +70,6 @@ def make_pairs(of: Sequence[Usage], seed: int = 0) -> Pairs:
     return Pairs([of[i] for i in used], first, second, table[:, 2])
 
 
-def load() -> Pairs:
-    """The pairs of WordNet."""
-    return make_pairs(usages())
-
-
 def split(pairs: Pairs, seed: int) -> Parts:
     """By word; training pairs with a sentence that stands in validation or test are left out."""
     train, validation, test = split_words(pairs.lemmas, SHARES, seed)
@@ -91,9 +87,11 @@ def split(pairs: Pairs, seed: int) -> Parts:
     return Parts(np.array(kept), validation, test)
 
 
-def score(pairs: Pairs, layers: Layers | None, seeds: Sequence[int]) -> Score:
+def score(
+    pairs: Pairs, layers: Layers | None, seeds: Sequence[int], schedule: Schedule = SCHEDULE
+) -> Score:
     """Test accuracy of the small model, with ELMo if there are layers; a split for every seed."""
-    trial = Trials(lambda: models.of_pair(WORDS, layers and layers.shape))
+    trial = Trials(partial(models.of_pair, WORDS, layers and layers.shape))
 
     def accuracy(seed: int) -> float:
         parts = split(pairs, seed)
@@ -102,7 +100,7 @@ def score(pairs: Pairs, layers: Layers | None, seeds: Sequence[int]) -> Score:
         def inputs(chosen: np.ndarray) -> dict[str, np.ndarray]:
             return read(pairs.first[chosen], "_a") | read(pairs.second[chosen], "_b")
 
-        return trial(Examples(inputs, pairs.same), parts, SCHEDULE, seed)
+        return trial(Examples(inputs, pairs.same), parts, schedule, seed)
 
     return Score([accuracy(seed) for seed in seeds])
 

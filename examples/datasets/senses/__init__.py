@@ -8,6 +8,8 @@ from ..archives import cache_folder
 from .senses_dataset_builder import Builder
 from .usages import Usage
 
+READ_AT_ONCE = 4096  # one by one takes ten times as long
+
 
 def load_senses(data_dir: str | os.PathLike | None = None) -> list[Usage]:
     """All usages in WordNet's order; prepared under `data_dir` when they are not."""
@@ -15,13 +17,17 @@ def load_senses(data_dir: str | os.PathLike | None = None) -> list[Usage]:
     Builder(data_dir=data_dir).download_and_prepare()
     dataset, info = tfds.load("senses", split="train", data_dir=data_dir, with_info=True)
     supersenses = info.features["supersense"].names
+    columns = ("tokens", "target", "lemma", "sense", "supersense")
     return [
         Usage(
-            tokens=tuple(example["tokens"].decode().split(" ")),
-            target=int(example["target"]),
-            lemma=example["lemma"].decode(),
-            sense=example["sense"].decode(),
-            supersense=supersenses[example["supersense"]],
+            tuple(tokens.decode().split(" ")),
+            int(target),
+            lemma.decode(),
+            sense.decode(),
+            supersenses[supersense],
         )
-        for example in tfds.as_numpy(dataset)
+        for batch in tfds.as_numpy(dataset.batch(READ_AT_ONCE))
+        for tokens, target, lemma, sense, supersense in zip(
+            *[batch[column] for column in columns], strict=True
+        )
     ]

@@ -4,16 +4,25 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+# fmt: off
+NOUNS = (
+    "Tops", "act", "animal", "artifact", "attribute", "body", "cognition", "communication",
+    "event", "feeling", "food", "group", "location", "motive", "object", "person", "phenomenon",
+    "plant", "possession", "process", "quantity", "relation", "shape", "state", "substance",
+    "time",
+)
+VERBS = (
+    "body", "change", "cognition", "communication", "competition", "consumption", "contact",
+    "creation", "emotion", "motion", "perception", "possession", "social", "stative", "weather",
+)
+# fmt: on
 # The lexicographer files, in the order of their numbers: WordNet's own coarse senses.
-SUPERSENSES = (
-    "adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute noun.body "
-    "noun.cognition noun.communication noun.event noun.feeling noun.food noun.group noun.location "
-    "noun.motive noun.object noun.person noun.phenomenon noun.plant noun.possession noun.process "
-    "noun.quantity noun.relation noun.shape noun.state noun.substance noun.time verb.body "
-    "verb.change verb.cognition verb.communication verb.competition verb.consumption verb.contact "
-    "verb.creation verb.emotion verb.motion verb.perception verb.possession verb.social "
-    "verb.stative verb.weather adj.ppl"
-).split()
+SUPERSENSES = [
+    *("adj.all", "adj.pert", "adv.all"),
+    *(f"noun.{name}" for name in NOUNS),
+    *(f"verb.{name}" for name in VERBS),
+    "adj.ppl",
+]
 
 # Endings of regular inflections and what the lemma has instead.
 ENDINGS = {

@@ -1,0 +1,118 @@
+"""Speed and memory of ELMo beside simple-elmo and bilm: embedding, training, more and more tokens.
+
+Prints tables and writes them as a Markdown report, with the measured times (JSON), into a folder.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+if not __package__:  # run as a file: make `benchmarks` importable from the checkout's root
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from rich.console import Console
+
+from benchmarks import elmo_report as report
+from benchmarks.elmo_goals import BILM, EMBEDDING, GROWTH, OURS, SIMPLE, TRAINING
+from benchmarks.results import Results, whole_file
+
+FOLDER = Path("benchmarks/results")
+SUITES = (EMBEDDING, GROWTH, TRAINING)
+PEERS = ".venv-elmo-peers/bin/python"
+FULL = {
+    "rounds": 9,
+    "sentences": {32: 128, 1: 32},
+    "steps": 2,
+    "grown": (1_000, 10_000, 100_000),
+    "growth_rounds": 3,
+    "bilm_embeds": True,
+}
+QUICK = {
+    "rounds": 3,
+    "sentences": {32: 64, 1: 16},
+    "steps": 1,
+    "grown": (1_000, 10_000),
+    "growth_rounds": 1,
+    "bilm_embeds": False,
+    "training_batches": 2,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns 1 if a contestant failed, else 0: a missed goal is a result, not an error."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _options(arguments)
+    results = measure(options, " ".join(["benchmarks/elmo.py", shlex.join(arguments)]))
+    write(results, options.output or FOLDER, "elmo-quick" if options.quick else "elmo")
+    return int(any(result.failed for result in results.results))
+
+
+def measure(options: argparse.Namespace, command: str) -> Results:
+    from benchmarks import machine
+    from benchmarks.elmo_measure import Bench, Settings
+
+    values = QUICK if options.quick else FULL
+    settings = Settings(options.peers, **values | {"rounds": options.rounds or values["rounds"]})
+    facts = machine.describe(("tensorflow", "keras", "numpy"))
+    start, results = time.perf_counter(), []
+    console = Console(stderr=True)
+    with TemporaryDirectory() as folder, console.status("text and weights") as status:
+        bench = Bench(settings, Path(folder), status.update)
+        if EMBEDDING in options.suites:
+            results += [bench.embedding(batch_size) for batch_size in settings.sentences]
+        if GROWTH in options.suites:
+            results += bench.growth()
+        if TRAINING in options.suites:
+            results.append(bench.training())
+    facts |= {name: bench.versions.get(name, "not measured") for name in (OURS, SIMPLE, BILM)}
+    run_facts = {
+        "date": time.strftime("%Y-%m-%d"),
+        "command": f"`{command.strip()}`",
+        "rounds": f"{settings.rounds}, of growing numbers of tokens {settings.growth_rounds}",
+        "total time": f"{(time.perf_counter() - start) / 60:.1f} minutes",
+    }
+    return Results(facts, run_facts, results)
+
+
+def write(results: Results, folder: Path, stem: str) -> None:
+    """Times and report, each complete or not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {ending: folder / f"{stem}.{ending}" for ending in ("json", "md")}
+    results.save(files["json"])
+    with whole_file(files["md"]) as new:
+        new.write_text(report.markdown(results))
+    console = Console(width=None if sys.stdout.isatty() else 130)
+    report.show(results, console)
+    console.print(f"Written: {', '.join(str(path) for path in files.values())}", highlight=False)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--suites", nargs="+", choices=SUITES, default=SUITES)
+    parser.add_argument("--rounds", type=int, help="turns of each contestant")
+    parser.add_argument("--peers", help=f"Python of the peers' environment, by default {PEERS}")
+    parser.add_argument("--no-peers", action="store_true", help="measure ours alone")
+    parser.add_argument("--quick", action="store_true", help="few rounds, a minute or two")
+    parser.add_argument("--output", type=Path, help=f"folder to write to, by default {FOLDER}")
+    options = parser.parse_args(arguments)
+    if options.rounds is not None and options.rounds < 1:
+        parser.error(f"--rounds must be at least 1, got {options.rounds}")
+    if options.no_peers:
+        options.peers = None
+    else:
+        options.peers = str(Path(options.peers or PEERS).absolute())
+        if not Path(options.peers).is_file():
+            parser.error(
+                f"there is no {options.peers}: `make bench-elmo` sets up the peers' environment; "
+                "--no-peers measures without them"
+            )
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
