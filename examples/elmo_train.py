@@ -162,25 +162,27 @@ def print_neighbours(bilm: kr.elmo.BiLM, files: list[Path], count: int) -> None:
     found = neighbours.occurrences(files, QUERIES)
     table = Table(title="Nearest in context, by the top layer")
     table.add_column("cosine", justify="right")
-    table.add_column("year")
+    table.add_column("text", no_wrap=True, max_width=12)
     table.add_column("occurrence", no_wrap=True)
     for word, sentences in QUERIES.items():
-        for sentence in sentences if word in found else []:
+        for sentence in sentences if len(found.get(word, ())) > count else []:
             words = split_words(sentence)
             query = neighbours.Occurrence(words, words.index(word))
             table.add_row("", "", f"[bold]{query}[/]")
             for cosine, place in neighbours.nearest(bilm, query, found[word], count):
-                table.add_row(f"{cosine:.2f}", place.source[4:8], str(place))
+                table.add_row(f"{cosine:.2f}", place.source[4:], str(place))
             table.add_section()
     Console(width=110).print(table)
 
 
 def export_elmo(bilm: kr.elmo.BiLM, folder: Path) -> float:
-    """Write all layers' vectors of 20 words as .tflite; the largest difference on a real sentence."""
+    """Write all layers' vectors of 20 words as .tflite; the largest difference on a real sentence.
+
+    `examples/elmo_edge.py` makes smaller files of the checkpoint.
+    """
     words = keras.Input((TFLITE_WORDS, CHARACTERS), dtype="int32", name="characters")
     model = keras.Model(words, kr.ELMo(bilm, output="all", name="elmo")(words))
     print(export.to_tflite(model, folder / "elmo.tflite"))
-    print(export.to_tflite(model, folder / "elmo_dynamic.tflite", quantize="dynamic"))
     sentence = [split_words("The state of our Union is strong, and it will be stronger.")]
     ids = kr.elmo.batch_to_ids(sentence, CHARACTERS)
     ids = np.pad(ids, [(0, 0), (0, TFLITE_WORDS - ids.shape[1]), (0, 0)])

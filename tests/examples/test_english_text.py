@@ -1,5 +1,6 @@
 """English texts for language models, and what a trained one is compared and shown with."""
 
+import os
 import platform
 import sys
 
@@ -118,7 +119,12 @@ class TestKneserNey:
         known = {word for words in texts[0] for word in words}
         assert all(known.issuperset(words) for text in texts[1:] for words in text)
         oracle = KneserNey(texts[0], 4)
-        found = kneser_ney.perplexities(files[0], files[1:], order=4)
+        try:
+            found = kneser_ney.perplexities(files[0], files[1:], order=4)
+        except (ConnectionError, TimeoutError) as error:  # no network and an empty cache
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(str(error).splitlines()[0])
         expected = [round(oracle.perplexity(text), 3) for text in texts[1:]]
         np.testing.assert_allclose(found, expected, atol=1e-6)  # as many digits as it prints
 
