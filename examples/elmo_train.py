@@ -56,6 +56,7 @@ class Plan(NamedTuple):
     epochs: int
     samples: int
     learning_rate: float
+    dropout: float = 0.0
     speeches: int | None = None  # the last ones of the training text; None: all, and all held out
     more_texts: tuple[str, ...] = ()
 
@@ -63,7 +64,7 @@ class Plan(NamedTuple):
 DEFAULT = Plan(128, 64, ((1, 16), (2, 32), (3, 64), (4, 64)), 3, 512, 3e-3)
 QUICK = Plan(32, 16, ((1, 8), (2, 8), (3, 16)), 1, 128, 4e-3, speeches=6)
 FULL = Plan(
-    *(512, 64, ((1, 32), (2, 32), (3, 64), (4, 128), (5, 128)), 5, 1024, 2e-3),
+    *(512, 64, ((1, 32), (2, 32), (3, 64), (4, 128), (5, 128)), 5, 1024, 2e-3, 0.1),
     more_texts=("moby_dick", "shakespeare", "bible", "glosses"),
 )
 
@@ -93,15 +94,15 @@ def train(
 ) -> tuple[kr.elmo.LanguageModel, elmo_report.Curve]:
     """A trained model and the course of its training.
 
-    Three epochs are few: so no dropout, and Adam with a rate that falls to 0 in place of the paper's
-    Adagrad.
+    Three epochs are few: so there is no dropout in the default plan, and Adam with a rate that falls to
+    0 in place of the paper's Adagrad.
     """
     bilm = kr.elmo.BiLM(
         plan.units,
         plan.projection,
         filters=plan.filters,
         max_characters_per_token=CHARACTERS,
-        dropout=0.0,
+        dropout=plan.dropout,
     )
     model = kr.elmo.LanguageModel(bilm, vocabulary, ROWS, WINDOW, plan.samples)
     corpus = kr.elmo.Corpus(text.train, vocabulary)
