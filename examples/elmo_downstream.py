@@ -45,12 +45,21 @@ def embed(readers: Readers, sentences: Sequence[Tokens]) -> dict[str, Layers | N
     return found
 
 
+def said(task: str, name: str, score: Score) -> Score:
+    """The score, printed: what follows takes its time."""
+    console.print(f"  {task}, {name}: {score}")
+    return score
+
+
 def compare_sentiment(readers: Readers, seeds: Sequence[int], quick: bool) -> dict[str, Score]:
     data = sentiment.load(QUICK_SHARE if quick else 1.0)
     schedule = QUICK if quick else sentiment.SCHEDULE
     console.print(f"Sentiment: counts of words and word pairs {sentiment.word_counts(data):.1%}")
     layers = embed(readers, data.sentences)
-    return {name: sentiment.score(data, layers[name], seeds, schedule) for name in readers}
+    return {
+        name: said("sentiment", name, sentiment.score(data, layers[name], seeds, schedule))
+        for name in readers
+    }
 
 
 def compare_word_sense(
@@ -60,7 +69,10 @@ def compare_word_sense(
     pairs = word_sense.make_pairs(of)
     schedule = QUICK if quick else word_sense.SCHEDULE
     layers = embed(readers, [usage.tokens for usage in pairs.usages])
-    scores = {name: word_sense.score(pairs, layers[name], seeds, schedule) for name in readers}
+    scores = {
+        name: said("word sense", name, word_sense.score(pairs, layers[name], seeds, schedule))
+        for name in readers
+    }
     by_layer = {}
     for name, found in layers.items():
         if found is not None:
@@ -87,7 +99,12 @@ def compare_supersense(
     found = {
         name: supersense.score(data, layers[name], counts, seeds, schedule) for name in readers
     }
-    return {count: {name: found[name][count] for name in readers} for count in counts}
+    return {
+        count: {
+            name: said(f"supersense, {count} labels", name, found[name][count]) for name in readers
+        }
+        for count in counts
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:

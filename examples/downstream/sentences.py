@@ -1,6 +1,5 @@
 """Sentences as the small models take them: word ids, and the layers of a frozen biLM beside them."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -10,12 +9,6 @@ import numpy as np
 PADDING, UNKNOWN = 0, 1
 
 Tokens = Sequence[str]
-TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
-
-
-def tokenize(text: str) -> tuple[str, ...]:
-    """Words and marks."""
-    return tuple(TOKEN.findall(text.replace("''", '"')))
 
 
 class Words:

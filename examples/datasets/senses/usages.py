@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..english import split_words
+
 # fmt: off
 NOUNS = (
     "Tops", "act", "animal", "artifact", "attribute", "body", "cognition", "communication",
@@ -35,8 +37,6 @@ ENDINGS = {
     "adv": [],
 }
 DOUBLED = {"verb": ("ed", "ing"), "adj": ("er", "est")}  # planned, bigger: one letter of two goes
-
-TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
 
 class Usage(NamedTuple):
@@ -72,7 +72,7 @@ def read_usages(lines: Iterator[str]) -> Iterator[Usage]:
         words = [re.sub(r"\(\w+\)$", "", w) for w in fields[4 : 4 + 2 * int(fields[3], 16) : 2]]
         lemmas = {word.lower() for word in words if word.isalpha()}
         for sentence in sentences(gloss):
-            tokens = tuple(TOKEN.findall(sentence))
+            tokens = tuple(split_words(sentence))
             forms = [possible_lemmas(token.lower(), speech) for token in tokens]
             for lemma in sorted(lemmas):
                 places = [i for i, possible in enumerate(forms) if lemma in possible]
