@@ -16,7 +16,7 @@ from .sentences import Layers, Tokens, Words
 from .trials import Examples, Parts, Schedule, Score, Trials
 
 TEST, VALIDATION, SPLIT_SEED = 1605, 800, 5
-WORDS = 8000
+WORDS = 8000  # ids of words
 LENGTH = 40  # tokens; three sentences in a hundred are longer and lose their end
 SCHEDULE = Schedule(epochs=8, patience=1, batch_size=128)
 

@@ -93,7 +93,7 @@ def possible_lemmas(word: str, speech: str) -> set[str]:
     """The word, and what remains of it without a regular ending of its part of speech."""
     found = {word}
     for ending, instead in ENDINGS[speech]:
-        if word.endswith(ending) and len(word) > len(ending) + 1:
+        if word.endswith(ending) and word != ending:
             stem = word[: -len(ending)]
             found.add(stem + instead)
             doubled = stem[-1:] == stem[-2:-1] and ending in DOUBLED.get(speech, ())
