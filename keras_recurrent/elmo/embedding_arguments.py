@@ -34,6 +34,11 @@ def check_bilm(bilm, vocabulary) -> None:
             "A biLM of whole words needs its `vocabulary`, a kr.elmo.Vocabulary; one of characters "
             f"takes none. Received: vocabulary_size={bilm.vocabulary_size}, vocabulary={vocabulary!r}"
         )
+    check_words(bilm, vocabulary)
+
+
+def check_words(bilm: BiLM, vocabulary) -> None:
+    """Refuse a vocabulary that is not that of a biLM of whole words."""
     if len(vocabulary) != bilm.vocabulary_size or vocabulary.ids(BOUNDARIES) != [0, 1]:
         raise ValueError(
             f"The biLM has {bilm.vocabulary_size} words, <S> and </S> first; this is another's "

@@ -170,6 +170,14 @@ def test_refuses(corpus, vocabulary, tmp_path, text):
     with pytest.raises(ValueError, match=r"26 words for a softmax over 8"):
         model.save_checkpoint(tmp_path / "saved", vocabulary)
     assert not list(tmp_path.iterdir())
+    turned = kr.elmo.Vocabulary(vocabulary.words[::-1])
+    with pytest.raises(ValueError, match="whose words these are not, or not in its order"):
+        kit.language_model(turned).evaluate(corpus)
+    with pytest.raises(ValueError, match="vocabulary_size=9 for a vocabulary of 26 words"):
+        kit.language_model(vocabulary, vocabulary_size=9)
+    model_of_words = kit.language_model(26, vocabulary_size=26)
+    with pytest.raises(ValueError, match="The biLM has 26 words, <S> and </S> first"):
+        model_of_words.fit(kr.elmo.Corpus(text, turned))
     short = kit.write_text(tmp_path, sentences=2)
     with pytest.raises(ValueError, match="does not fill one batch of 4 rows of 5 words"):
         model.evaluate(kr.elmo.Corpus(short, other))
