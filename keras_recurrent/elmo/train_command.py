@@ -23,6 +23,7 @@ from keras_recurrent.elmo.vocabulary import Vocabulary
 from keras_recurrent.training import BackupAndRestore
 
 UNFINISHED = "unfinished"  # folder of a training's backup; a finished one deletes it
+OPTIONS = "options.json"
 _SETTINGS = "settings.json"
 
 
@@ -71,13 +72,14 @@ def train(
 
     Raises:
         ValueError: For texts, vocabularies and checkpoints that are none, sizes beside `start`, an
-            unfinished training without `resume`, or one with other settings.
+            `out` with a model in it, an unfinished training without `resume`, or one with other
+            settings.
         OSError: For missing files, and where nothing can be written.
     """
     given = {**locals()}
     unfinished = out / UNFINISHED
     settings = _settings(given)
-    _check_begin(unfinished, resume, settings)
+    _check_begin(out, resume, settings)
     if start is not None and sizes:
         raise ValueError(
             "The sizes are those of the checkpoint that training goes on from. Received: "
@@ -92,7 +94,8 @@ def train(
     corpus = Corpus(text, words, shuffle=shuffle, seed=seed)
     held_out = Corpus(validation, words, shuffle=None) if validation else None
     say(f"{corpus.words:,} words in {corpus.documents:,} documents; {len(words):,} to predict")
-    corpus.windows(batch_size, window)  # too short a text is refused before anything is written
+    for text_to_read in filter(None, (corpus, held_out)):
+        text_to_read.windows(batch_size, window)  # refuses one that is too short, before all writing
     model = LanguageModel(bilm, words, batch_size, window, samples, seed=seed)
     if start is not None:
         say(_softmax_from(start, model))
@@ -143,13 +146,18 @@ def _plain(value):
     return value
 
 
-def _check_begin(unfinished: Path, resume: bool, settings: dict) -> None:
+def _check_begin(out: Path, resume: bool, settings: dict) -> None:
+    unfinished = out / UNFINISHED
     file = unfinished / _SETTINGS
     if not resume:
         if file.exists():
             raise ValueError(
                 f"An unfinished training lies in {str(unfinished)!r}. Go on with it by --resume, or "
                 "delete that folder."
+            )
+        if (out / OPTIONS).exists():
+            raise ValueError(
+                f"A model lies in {str(out)!r} already. Write to another folder, or delete that one."
             )
         return
     if not file.exists():
