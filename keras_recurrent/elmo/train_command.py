@@ -94,8 +94,8 @@ def train(
     corpus = Corpus(text, words, shuffle=shuffle, seed=seed)
     held_out = Corpus(validation, words, shuffle=None) if validation else None
     say(f"{corpus.words:,} words in {corpus.documents:,} documents; {len(words):,} to predict")
-    for text_to_read in filter(None, (corpus, held_out)):
-        text_to_read.windows(batch_size, window)  # refuses one that is too short, before all writing
+    for read in filter(None, (corpus, held_out)):
+        read.windows(batch_size, window)  # too short a text is refused before anything is written
     model = LanguageModel(bilm, words, batch_size, window, samples, seed=seed)
     if start is not None:
         say(_softmax_from(start, model))
