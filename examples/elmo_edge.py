@@ -148,7 +148,9 @@ def print_table(candidates: list[Candidate], expected: np.ndarray, seconds: floa
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("text", nargs="?", type=Path, help="file with one tokenised sentence a line")
+    parser.add_argument(
+        "text", nargs="?", type=Path, help="file with one tokenised sentence a line"
+    )
     parser.add_argument("--checkpoint", type=Path, help="folder of options.json, lm_weights.hdf5")
     parser.add_argument("--timesteps", type=int, default=TIMESTEPS, help="words of a sentence")
     parser.add_argument(
