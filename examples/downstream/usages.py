@@ -9,7 +9,7 @@ from examples.datasets.senses import Usage, load_senses
 from .sentences import Layers, Words
 
 LENGTH = 20  # tokens; one sentence in two hundred is longer and is left out
-WORDS = 8000
+WORDS = 8000  # ids of words
 
 
 def load(share: float = 1.0) -> list[Usage]:
