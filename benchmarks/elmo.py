@@ -23,19 +23,20 @@ from benchmarks.results import Results, whole_file
 
 FOLDER = Path("benchmarks/results")
 SUITES = (EMBEDDING, GROWTH, TRAINING)
-PEERS = ".venv-elmo-peers/bin/python"
+PEERS = ".venv/elmo-peers/bin/python"
 FULL = {
-    "rounds": 9,
-    "sentences": {32: 128, 1: 32},
-    "steps": 2,
+    "rounds": 7,
+    "sentences": {32: 512, 1: 128},
+    "training_rounds": 5,
     "grown": (1_000, 10_000, 100_000),
     "growth_rounds": 3,
     "bilm_embeds": True,
+    "training_batches": 4,
 }
 QUICK = {
     "rounds": 3,
-    "sentences": {32: 64, 1: 16},
-    "steps": 1,
+    "sentences": {32: 128, 1: 32},
+    "training_rounds": 1,
     "grown": (1_000, 10_000),
     "growth_rounds": 1,
     "bilm_embeds": False,
@@ -73,7 +74,8 @@ def measure(options: argparse.Namespace, command: str) -> Results:
     run_facts = {
         "date": time.strftime("%Y-%m-%d"),
         "command": f"`{command.strip()}`",
-        "rounds": f"{settings.rounds}, of growing numbers of tokens {settings.growth_rounds}",
+        "rounds": f"{settings.rounds}, of growing numbers of tokens {settings.growth_rounds}, "
+        f"of training {settings.training_rounds}",
         "total time": f"{(time.perf_counter() - start) / 60:.1f} minutes",
     }
     return Results(facts, run_facts, results)

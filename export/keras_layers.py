@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
+from keras_recurrent.elmo import CharacterIds
 from keras_recurrent.keras_hooks import all_layers
 
 _SCOPE = re.compile(r"[A-Za-z0-9_.\\/>-]*")  # what tf.name_scope takes
@@ -60,6 +61,21 @@ def check_single_precision(model) -> None:
                 "the weights: new.set_weights(model.get_weights()); quantize='float16' stores them "
                 f"in 16 bits. Received: layer {layer.name!r} computing in {dtype}"
             )
+
+
+def check_reads_ids(model, inputs) -> None:
+    """Refuse words as text where they are to be spelled, for which TFLite has no operations."""
+    layers = all_layers(model)
+    spells = any(isinstance(layer, CharacterIds) for layer in layers)
+    looks_up = any(hasattr(layer, "get_vocabulary") for layer in layers)
+    texts = [str(tensor) for tensor in inputs if tensor.dtype == "string"]
+    if texts and spells and not looks_up:
+        raise ValueError(
+            "TFLite cannot spell words that come as text. Let the model begin with their ids, "
+            "keras.Input((timesteps, characters), dtype='int32'), and make these with "
+            "kr.elmo.batch_to_ids; or use to_saved_model, which takes text. Received: inputs "
+            f"{', '.join(texts)}"
+        )
 
 
 def shown(layer) -> str:

@@ -2,7 +2,8 @@
 
 The output of a GRU is its new state. The converter names one tensor twice then, of which LiteRT's
 CompiledModel shows one name only; one that is an input too it does not fill. Each name gets a tensor
-of its own here, by a RESHAPE to the same shape, which every runtime has.
+of its own here, by a RESHAPE to the same shape, which every runtime has. Where sizes are open, the file
+holds 1 in their places, so that the shape must be told anew in each call.
 """
 
 from copy import deepcopy
@@ -37,39 +38,54 @@ def _part(model) -> None:
         copy.buffer = _buffer(model, generated, b"")
         graph.tensors.append(copy)
         places[number] = len(graph.tensors) - 1
-        shape = np.asarray(copy.shape, np.int32)
-        graph.operators.append(_reshape(model, graph, generated, place, places[number], shape))
+        graph.operators += _reshape(model, graph, generated, place, places[number])
         # Of the names of the shared tensor the last one goes on to the new.
         sharing = [t for t in names if t.tensorIndex == place]
         sharing[-1].tensorIndex = places[number]
     graph.outputs = np.array(places, np.int32)
 
 
-def _reshape(model, graph, generated, source: int, target: int, shape: np.ndarray):
-    constant = generated.TensorT(
-        shape=np.array([len(shape)], np.int32),
-        type=generated.TensorType.INT32,
-        buffer=_buffer(model, generated, shape.tobytes()),
-        name=f"shape_of_output_{target}".encode(),
+def _reshape(model, graph, generated, source: int, target: int) -> list:
+    """Operations that copy a tensor; where its shape is open, SHAPE tells it when the file runs."""
+    tensor = graph.tensors[source]
+    sizes = np.asarray(tensor.shape, np.int32)
+    signature = tensor.shapeSignature
+    is_open = signature is not None and -1 in list(signature)
+    graph.tensors.append(
+        generated.TensorT(
+            shape=np.array([len(sizes)], np.int32),
+            type=generated.TensorType.INT32,
+            buffer=_buffer(model, generated, b"" if is_open else sizes.tobytes()),
+            name=f"shape_of_output_{target}".encode(),
+        )
     )
-    graph.tensors.append(constant)
-    inputs = np.array([source, len(graph.tensors) - 1], np.int32)
-    return generated.OperatorT(
-        opcodeIndex=_code(model, generated),
-        inputs=inputs,
+    shape = len(graph.tensors) - 1
+    reshape = generated.OperatorT(
+        opcodeIndex=_code(model, generated, "RESHAPE"),
+        inputs=np.array([source, shape], np.int32),
         outputs=np.array([target], np.int32),
         builtinOptionsType=generated.BuiltinOptions.ReshapeOptions,
-        builtinOptions=generated.ReshapeOptionsT(newShape=shape),
+        builtinOptions=generated.ReshapeOptionsT(newShape=None if is_open else sizes),
     )
+    if not is_open:
+        return [reshape]
+    tell = generated.OperatorT(
+        opcodeIndex=_code(model, generated, "SHAPE"),
+        inputs=np.array([source], np.int32),
+        outputs=np.array([shape], np.int32),
+        builtinOptionsType=generated.BuiltinOptions.ShapeOptions,
+        builtinOptions=generated.ShapeOptionsT(outType=generated.TensorType.INT32),
+    )
+    return [tell, reshape]
 
 
-def _code(model, generated) -> int:
-    reshape = generated.BuiltinOperator.RESHAPE
+def _code(model, generated, name: str) -> int:
+    wanted = getattr(generated.BuiltinOperator, name)
     for number, code in enumerate(model.operatorCodes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == reshape:
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == wanted:
             return number
     model.operatorCodes.append(
-        generated.OperatorCodeT(deprecatedBuiltinCode=reshape, builtinCode=reshape, version=1)
+        generated.OperatorCodeT(deprecatedBuiltinCode=wanted, builtinCode=wanted, version=1)
     )
     return len(model.operatorCodes) - 1
 

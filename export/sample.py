@@ -80,7 +80,7 @@ class _Rules:
         masking = [la for la in layers if isinstance(la, keras.layers.Masking)]
         bilms = [la for la in layers if isinstance(la, BiLM)]
         of_words = [la.vocabulary_size for la in bilms if la.vocabulary_size is not None]
-        self.characters = {la.max_characters_per_token for la in bilms if la.vocabulary_size is None}
+        self.characters = {la.characters for la in bilms if la.vocabulary_size is None}
         limits = [la.input_dim for la in embeddings] + [size + 1 for size in of_words]
         self.limit = min(limits, default=10)
         lookups = [la for la in layers if hasattr(la, "get_vocabulary")]

@@ -28,6 +28,7 @@ from keras_recurrent.export import (
 from keras_recurrent.export.adopt import adopt
 from keras_recurrent.export.keras_layers import (
     check_exportable,
+    check_reads_ids,
     check_single_precision,
     plain_errors,
 )
@@ -50,6 +51,7 @@ def export(
     runtimes.check_installed(chosen.target)
     check_exportable(model, chosen.streaming)
     check_single_precision(model)
+    check_reads_ids(model, signature_of(model).inputs)
     quantization.check_cells(chosen.quantize, model)
     made = (Streamed if chosen.streaming else Whole)(model, chosen)
     if test_data is not None:

@@ -9,7 +9,7 @@ from keras_recurrent import options
 from keras_recurrent.cells import LSTMCell
 from keras_recurrent.elmo import context
 from keras_recurrent.elmo.carried import CarriedStates
-from keras_recurrent.elmo.characters import VOCABULARY, check_characters, word_to_ids
+from keras_recurrent.elmo.characters import PADDING, VOCABULARY, check_characters, word_to_ids
 from keras_recurrent.elmo.checkpoints.published import PublishedCheckpoints
 from keras_recurrent.elmo.direction import Direction
 from keras_recurrent.elmo.token_encoder import TokenEmbedding, TokenEncoder, check_filters
@@ -91,6 +91,13 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
     max_characters_per_token = options.Option(
         check_characters, 50, "Ids of a word.", keyword_only=True
     )
+    given_characters = options.Option(
+        lambda name, value: None if value is None else check_characters(name, value),
+        None,
+        "How many ids of a word a call gets; None: all. With fewer, which takes less time, words "
+        "that are longer are cut; for the others nothing changes.",
+        keyword_only=True,
+    )
     cell_clip = options.Option(
         options.positive_float("").check, 3.0, "Largest |c|; None for any.", keyword_only=True
     )
@@ -128,10 +135,22 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        widest = max(width for width, _ in self.filters)
+        if self.vocabulary_size is None and widest > self.max_characters_per_token:
+            raise ValueError(
+                f"A word has {self.max_characters_per_token} characters (`max_characters_per_token`), "
+                f"too few for the widest of `filters`. Received: filters={self.filters}"
+            )
         if self.stateful and self.initial_state == "warm":
             raise ValueError(
                 "A stateful model starts from the states of the last batch: use stateful=False with "
                 "initial_state='warm'. Received: stateful=True, initial_state='warm'"
+            )
+        if self.characters > self.max_characters_per_token:
+            raise ValueError(
+                "A call cannot get more ids of a word than the model reads. Received: "
+                f"given_characters={self.given_characters}, "
+                f"max_characters_per_token={self.max_characters_per_token}"
             )
         self.supports_jit = False  # unique words are as many as there are
         self.token_encoder = self._encoder()
@@ -154,6 +173,11 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
     def width(self) -> int:
         """Numbers that one direction gives for a word."""
         return self.projection_units or self.units
+
+    @property
+    def characters(self) -> int:
+        """Ids of a word in a call."""
+        return self.given_characters or self.max_characters_per_token
 
     def _encoder(self):
         if self.vocabulary_size is not None:
@@ -235,8 +259,8 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
         """
         ids, valid = self._with_boundaries(self.check(ids))
         encoder = self.token_encoder
-        encode = encoder.encode_unique if active_form() is None else encoder.encode_all
-        tokens = encode(ids)
+        unique = active_form() in (None, "saved_model")  # TFLite has no operation for it
+        tokens = (encoder.encode_unique if unique else encoder.encode_all)(ids)
         starts = self.starts(tf.shape(ids)[0])
         sides, ends = {}, []
         for side, stack in self.stacks.items():
@@ -251,30 +275,48 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
     def check(self, ids):
         """The ids as a tensor; an error where they are none."""
         ids = tf.convert_to_tensor(ids)
+        expected = self.check_kind(ids)
+        ids = tf.cast(tf.ensure_shape(ids, expected), tf.int32)
+        if active_form() is not None:
+            return ids
+        return _in_range(ids, self.vocabulary_size or VOCABULARY)
+
+    def check_kind(self, ids) -> tuple:
+        """The shape that ids have; an error for a tensor or `tf.TensorSpec` that cannot be ids."""
         if not ids.dtype.is_integer:
             raise TypeError(
                 "A biLM reads whole numbers: kr.elmo.batch_to_ids makes them of words, and an input of "
                 f"a model needs dtype='int32'. Received: dtype {ids.dtype.name}"
             )
         words = self.vocabulary_size is not None
-        expected = (None, None) if words else (None, None, self.max_characters_per_token)
+        expected = (None, None) if words else (None, None, self.characters)
         known = ids.shape.rank == len(expected)
         if not known or (not words and ids.shape[-1] not in (None, expected[-1])):
             raise ValueError(
                 f"This biLM reads ids of shape {expected}: (batch, words"
                 f"{')' if words else ', characters)'}. Received: shape {tuple(ids.shape)}"
             )
-        ids = tf.cast(tf.ensure_shape(ids, expected), tf.int32)
-        if active_form() is not None:
-            return ids
-        return _in_range(ids, self.vocabulary_size if words else VOCABULARY)
+        return expected
 
     def _with_boundaries(self, ids):
         size = tf.shape(ids)[0]
         first, last = (self._repeated(boundary, size) for boundary in self._boundaries())
         present = ids > 0 if ids.shape.rank == 2 else tf.reduce_any(ids > 0, -1)
         always = tf.ones([size, 1], tf.bool)
-        return tf.concat([first, ids, last], 1), tf.concat([always, present, always], 1)
+        ids = self._with_padding(tf.concat([first, ids, last], 1))
+        return ids, tf.concat([always, present, always], 1)
+
+    def _with_padding(self, ids):
+        """Words that come without all their padding get as much of it as changes anything.
+
+        Windows that hold padding alone all give one value, and one of them is enough for the maximum.
+        """
+        missing = self.max_characters_per_token - self.characters
+        if self.vocabulary_size is not None or not missing:
+            return ids
+        widest = max(width for width, _ in self.filters)
+        behind = [[0, 0], [0, 0], [0, min(missing, widest)]]
+        return tf.pad(ids, behind, constant_values=PADDING + 1)
 
     @staticmethod
     def _repeated(boundary, size):
@@ -285,7 +327,7 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
     def _boundaries(self) -> tuple:
         if self.vocabulary_size is not None:
             return 1, 2
-        return tuple(word_to_ids(word, self.max_characters_per_token) for word in ("<S>", "</S>"))
+        return tuple(word_to_ids(word, self.characters) for word in ("<S>", "</S>"))
 
     # ------------------------------------------------------------ states
 

@@ -23,7 +23,8 @@ def exclusive(sides: Mapping[str, list], valid) -> tuple:
     Layer 0 is shifted as the others are.
     """
     inner = tf.expand_dims(valid[:, 1:-1], -1)
-    neighbours = {"forward": _before(valid), "backward": _behind(valid)}
+    here = tf.cast(valid, tf.int32)  # numbers all the way: TFLM selects and turns no others
+    neighbours = {"forward": _before(here), "backward": _behind(here)}
     parts = [
         [tf.gather(layer, neighbours[side], batch_dims=1) for layer in layers]
         for side, layers in sides.items()
@@ -35,15 +36,14 @@ def _shown(values, inner):
     return tf.where(inner, values, tf.zeros_like(values))
 
 
-def _before(valid):
-    """For each place but the boundaries the last valid one before it; `<S>` at the worst."""
-    places = tf.where(valid, tf.range(tf.shape(valid)[1]), 0)
-    return _running_maximum(places)[:, :-2]
+def _before(here):
+    """For each place but the boundaries the last one before it where `here` is 1; `<S>` at the worst."""
+    return _running_maximum(here * tf.range(tf.shape(here)[1]))[:, :-2]
 
 
-def _behind(valid):
-    """The first valid one behind it; `</S>` at the worst."""
-    return tf.shape(valid)[1] - 1 - tf.reverse(_before(tf.reverse(valid, [1])), [1])
+def _behind(here):
+    """The first one behind it; `</S>` at the worst."""
+    return tf.shape(here)[1] - 1 - tf.reverse(_before(tf.reverse(here, [1])), [1])
 
 
 def _running_maximum(numbers):

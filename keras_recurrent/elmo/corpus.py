@@ -21,15 +21,15 @@ class Corpus:
 
     A line is a sentence, its words are separated by white space. A blank line ends a document, and so
     does a file. All files are read once at first, to count and to check them; what stays in memory are
-    the places where documents start, if these are shuffled, and no text.
+    the places where documents start, if these are shuffled, and no text. The files must not change.
 
     An epoch's order depends on `seed`, the number of the epoch and the direction alone: the two
     directions of a model read the documents in different orders, and a training that is taken up
     again reads on as it would have.
 
     Args:
-        text: A path, a pattern such as "news-*.txt", or a list of them. UTF-8; lines end as `\\n`, `\\r\\n`
-            or `\\r`, and have 16 MB at most; words longer than what the model reads are cut by it.
+        text: A path, a pattern such as "news-*.txt", or a list of them. UTF-8; lines end as `\\n`,
+            `\\r\\n` or `\\r`, and have 16 MB at most; the model cuts words that are too long for it.
         vocabulary: The words to predict; all others count as `<UNK>`.
         shuffle: What changes places from epoch to epoch: "documents", "files", "sentences", each
             as a whole, or None. Sentences are for texts that are shuffled lists of sentences anyway,
@@ -41,8 +41,8 @@ class Corpus:
 
     Raises:
         FileNotFoundError: For a missing file.
-        ValueError: With file and line for bytes that are not UTF-8, zero bytes, too long a line, `<S>` or
-            `</S>` as a word; for a text without a sentence, and for unknown arguments.
+        ValueError: With file and line for bytes that are not UTF-8, zero bytes, too long a line, `<S>`
+            or `</S>` as a word; for a text without a sentence, and for unknown arguments.
 
     Example:
         ```python
@@ -52,6 +52,7 @@ class Corpus:
     """
 
     epoch = 0
+    _counted: tuple | None = None
 
     def __init__(
         self, text, vocabulary: Vocabulary, shuffle: str | None = "documents", seed: int = 0
@@ -117,9 +118,9 @@ class Corpus:
     ) -> tf.data.Dataset:
         """One epoch of windows for `kr.elmo.LanguageModel`, which calls this itself.
 
-        Rows are packed as the original implementation (bilm-tf) does: `<S> w(1) .. w(n) </S>` is read up to
-        w(n) and predicted from w(1) on, the next sentence follows at once, and a row goes on from batch to
-        batch. The backward direction reads `</S> w(n) .. w(1) <S>`, other text at the same time.
+        Rows are packed as the original implementation (bilm-tf) does: `<S> w(1) .. w(n) </S>` is read up
+        to w(n) and predicted from w(1) on, the next sentence follows at once, and a row goes on from
+        batch to batch. The backward direction reads `</S> w(n) .. w(1) <S>` of other text.
 
         A shuffled epoch has `steps(batch_size, window)` batches, whatever its order: the few words that
         are left in the rows at its end make place for as many from the begin of the epoch's order. In
@@ -145,10 +146,9 @@ class Corpus:
         batch_size = options.positive_int("").check("batch_size", batch_size)
         window = options.positive_int("").check("window", window)
         in_order = in_order or self.shuffle is None
-        batches = None if in_order else self.steps(batch_size, window)
         sizes = (batch_size, window)
-        first = next(self._packed(directions[0], *sizes, in_order), None) if in_order else batches
-        if not first:
+        batches = self._steps_in_order(*sizes) if in_order else self.steps(*sizes)
+        if not batches:
             raise ValueError(
                 f"The text does not fill one batch of {batch_size} rows of {window} words. Take fewer "
                 f"rows or a shorter window. Received: {self!r}"
@@ -156,7 +156,7 @@ class Corpus:
         by_characters = max_characters_per_token is not None
         shape = (*sizes, len(directions))
         data = tf.data.Dataset.from_generator(
-            lambda: self._batches(directions, sizes, by_characters, batches),
+            lambda: self._batches(directions, sizes, by_characters, batches, in_order),
             output_signature=(
                 tf.TensorSpec(shape, tf.string if by_characters else tf.int32),
                 tf.TensorSpec(shape, tf.int32),
@@ -172,18 +172,23 @@ class Corpus:
             return {"inputs": {"words": words, "targets": targets}, "reset": reset}, targets
 
         data = data.map(example, num_parallel_calls=2, deterministic=True)
-        if batches is not None:
-            data = data.apply(tf.data.experimental.assert_cardinality(batches))
+        data = data.apply(tf.data.experimental.assert_cardinality(batches))
         settings = tf.data.Options()
         policy = tf.data.experimental.AutoShardPolicy.DATA  # workers take their rows of each batch
         settings.experimental_distribute.auto_shard_policy = policy
         return data.prefetch(2).with_options(settings)
 
-    def _batches(self, directions, sizes, by_characters: bool, batches: int | None):
-        streams = [self._packed(side, *sizes, batches is None) for side in directions]
+    def _steps_in_order(self, batch_size: int, window: int) -> int:
+        if self._counted is None or self._counted[0] != (batch_size, window):
+            batches = self._packed("forward", batch_size, window, in_order=True)
+            self._counted = ((batch_size, window), sum(1 for _ in batches))
+        return self._counted[1]
+
+    def _batches(self, directions, sizes, by_characters: bool, batches: int, in_order: bool):
+        streams = [self._packed(side, *sizes, in_order) for side in directions]
         shape = (*sizes, len(directions))
         find = self.vocabulary.ids
-        for number, parts in enumerate(itertools.islice(zip(*streams, strict=False), batches)):
+        for number, parts in enumerate(itertools.islice(zip(*streams, strict=True), batches)):
             words = np.empty(shape, object if by_characters else np.int32)
             targets = np.empty(shape, np.int32)
             for side, (read, following) in enumerate(parts):

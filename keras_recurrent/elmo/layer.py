@@ -89,7 +89,7 @@ class ELMo(Declared, keras.layers.Layer):
         self.supports_masking = True
         self.character_ids = None
         if self.bilm.vocabulary_size is None:
-            self.character_ids = CharacterIds(self.bilm.max_characters_per_token)
+            self.character_ids = CharacterIds(self.bilm.characters)
         self.scalar_mixes = [
             ScalarMix(
                 self.layer_norm,
@@ -156,6 +156,16 @@ class ELMo(Declared, keras.layers.Layer):
 
     def compute_mask(self, inputs, previous_mask=None):
         return None  # the outputs carry it
+
+    def compute_output_spec(self, inputs, training=None):
+        ids = self._ids(inputs)
+        self.bilm.check_kind(tf.TensorSpec(ids.shape, ids.dtype))
+        shapes = self.compute_output_shape(ids.shape)
+        specs = [
+            keras.KerasTensor(shape, self.compute_dtype)
+            for shape in (shapes if self.mixes > 1 else [shapes])
+        ]
+        return specs if self.mixes > 1 else specs[0]
 
     def compute_output_shape(self, inputs_shape):
         shape = (*inputs_shape[:2], self.bilm.width * len(self.bilm.directions))

@@ -10,7 +10,7 @@ def log_partition(hidden, kernel, bias):
     """log Σ_k exp(h · w_k + b_k) for each row h.
 
     Up to 2^26 numbers (rows times classes) their exponentials are kept for the pass back. Beyond that
-    classes are taken in blocks, forward and back, and no more than a block's 2^24 numbers exist at a time.
+    classes are taken in blocks, forward and back, and only a block's 2^24 numbers exist at a time.
 
     Args:
         hidden: `(rows, width)`.

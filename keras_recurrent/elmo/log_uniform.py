@@ -5,7 +5,7 @@ import tensorflow as tf
 
 
 def log_uniform(classes: int) -> np.ndarray:
-    """p(k) = log((k + 2) / (k + 1)) / log(classes + 1), about the frequency of the k-th frequent word."""
+    """p(k) = log((k + 2) / (k + 1)) / log(classes + 1), about how frequent word k is."""
     k = np.arange(classes, dtype=np.float64)
     return (np.log1p(1 / (k + 1)) / np.log(classes + 1)).astype(np.float32)
 
@@ -15,8 +15,8 @@ def draw(uniform, probabilities, samples: int):
 
     Class k comes at the time t_k = -log(1 - u_k) / p_k, and the earliest ones are taken: they are
     distributed as those first seen in a row of independent draws. With the time τ of the first one that
-    is not taken and q_k = 1 - exp(-p_k τ), a sum over the taken ones with the weights 1 / q_k is on average
-    the sum over all (Cohen and Kaplan 2007).
+    is not taken and q_k = 1 - exp(-p_k τ), a sum over the taken ones with the weights 1 / q_k is on
+    average the sum over all (Cohen and Kaplan 2007).
 
     Args:
         uniform: u, `(classes,)`, in [0, 1).

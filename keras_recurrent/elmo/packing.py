@@ -11,7 +11,7 @@ def packed(
     A row reads a sentence, from the first boundary on; where it is to predict the last boundary the
     sentence is done and the next one follows at once: no last boundary is ever read. Row after row of
     a batch is filled; a row whose sentence does not end in it goes on with that one in the next batch.
-    Sentences go to the rows in the order in which these ask. A last batch that does not fill is left out.
+    Sentences go to the rows in the order in which these ask. What fills no batch is left out.
 
     Args:
         sentences: Lists of words.

@@ -1,5 +1,7 @@
 """The weighted mean of a biLM's layers that a task learns."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -67,7 +69,8 @@ class ScalarMix(Declared, keras.layers.Layer):
         shares = tf.unstack(tf.nn.softmax(tf.convert_to_tensor(self.scalars)))
         if self.layer_norm:
             activations = [_normalized(a, mask) for a in activations]
-        return self.gamma * tf.add_n([s * a for s, a in zip(shares, activations, strict=True)])
+        weighted = [s * a for s, a in zip(shares, activations, strict=True)]
+        return self.gamma * functools.reduce(tf.add, weighted)  # tf.add_n has no form in integers
 
     def compute_mask(self, activations, mask=None):
         return None
@@ -77,10 +80,12 @@ class ScalarMix(Declared, keras.layers.Layer):
 
 
 def _normalized(values, mask):
+    dtype = values.dtype
+    values = tf.cast(values, keras.backend.result_type(dtype.name, "float32"))  # half cannot count
     if mask is None:
         mask = tf.ones(tf.shape(values)[:2], tf.bool)
     here = tf.cast(tf.expand_dims(mask, -1), values.dtype)
     count = tf.maximum(tf.reduce_sum(here) * values.shape[-1], 1)
     mean = tf.reduce_sum(values * here) / count
     variance = tf.reduce_sum(tf.square((values - mean) * here)) / count
-    return (values - mean) * here / tf.sqrt(variance + NORM_EPSILON)
+    return tf.cast((values - mean) * here / tf.sqrt(variance + NORM_EPSILON), dtype)

@@ -16,11 +16,11 @@ class Softmax(Declared, keras.layers.Layer):
     z_k  = h · W_k + b_k
     nll  = log Σ_k exp(z_k) - z_target
 
-    In training the sum runs over the target and `samples` other words that one draw gives for the whole
-    batch, with z_k - log q_k for z_k (Bengio and Senécal 2003; Jean et al. 2015): words are drawn
-    without repetition by p(k) ~ log((k + 2) / (k + 1)), so that they must be numbered from the most to the
-    least frequent, and q_k is the chance of word k (`log_uniform.draw`). A drawn word that is the target counts once.
-    The draw is a function of a `keras.random.SeedGenerator`'s state.
+    In training the sum runs over the target and `samples` other words that one draw gives for all rows,
+    with z_k - log q_k for z_k (Bengio and Senécal 2003; Jean et al. 2015): words are drawn without
+    repetition by p(k) ~ log((k + 2) / (k + 1)), so that they must be numbered from the most to the
+    least frequent, and q_k is the chance of word k (`log_uniform.draw`). A drawn word that is the
+    target counts once. The draw is a function of a `keras.random.SeedGenerator`'s state.
 
     Its training value is no perplexity: for that the full sum is taken, as always outside of training.
 

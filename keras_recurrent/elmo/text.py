@@ -58,7 +58,8 @@ def sentences(path: Path, start: int = 0, end: int | None = None) -> Iterator[li
         end: The byte to stop before.
 
     Raises:
-        ValueError: For what is not UTF-8, zero bytes, lines of more than 16 MB, `<S>` or `</S>` as a word.
+        ValueError: For what is not UTF-8, zero bytes, lines of more than 16 MB, `<S>` or `</S>` as a
+            word.
     """
     for _, words in numbered(path, start, end):
         yield words

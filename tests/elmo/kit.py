@@ -101,7 +101,7 @@ def published_options(bilm):
     return options
 
 
-def published_arrays(bilm, value=np.asarray):
+def published_arrays(bilm, value=lambda variable: variable.numpy()):
     """The weights under their published names; `value(variable)` says what to take for each."""
     arrays = {}
     encoder = bilm.token_encoder

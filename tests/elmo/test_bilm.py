@@ -47,7 +47,7 @@ class TestNumbers:
     def test_inside_a_graph_with_unknown_sizes(self, plain):
         shape = tf.TensorSpec([None, None, kit.LENGTH], "int32")
         graph = tf.function(lambda ids: plain(ids).activations, input_signature=[shape])
-        for ids in (kit.make_ids("left"), kit.make_ids("right")[:2, :3]):
+        for ids in (kit.make_ids("left"), kit.make_ids("right")[:2, :3], kit.make_ids()[:0]):
             np.testing.assert_allclose(
                 np.stack(graph(tf.constant(ids))), kit.expect(plain, ids).layers, **kit.CLOSE
             )
@@ -66,7 +66,7 @@ class TestGradients:
         weights = bilm.trainable_weights
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         options = kit.published_options(bilm)
-        values = {weight.path: np.array(weight, "float64") for weight in weights}
+        values = {weight.path: weight.numpy().astype("float64") for weight in weights}
 
         def loss_at(weight, change):
             moved = {**values, weight.path: values[weight.path] + change}
@@ -92,8 +92,7 @@ class TestGradients:
 
     def test_with_the_words_of_a_batch_encoded_once(self, plain):
         """A word that comes twice gets the gradient of both places."""
-        one = kit.make_ids("none")[:1, :1]
-        ids = np.repeat(one, 3, axis=1)
+        ids = np.repeat(kit.make_ids("none")[:1, :1], 2, axis=1)
         for path, got, slope in self.weights_and_slopes(plain, ids):
             np.testing.assert_allclose(got, slope, rtol=1e-4, atol=1e-4, err_msg=path)
 
@@ -104,7 +103,7 @@ class TestIndependence:
     def test_of_the_other_rows(self, plain):
         ids = kit.make_ids("right")
         together = kit.layers_of(plain, ids)
-        for row, one in enumerate(ids):
+        for row, one in enumerate(ids[:3]):
             alone = kit.layers_of(plain, one[None])
             np.testing.assert_allclose(alone[:, 0], together[:, row], atol=1e-6)
 

@@ -6,12 +6,14 @@ is not `stateful` gives those of the first one only.
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from elmo.published import folder_files, wheel_files
 from oracle import elmo as oracle
 
 import keras_recurrent as kr
 
 CLOSE = {"rtol": 1e-5, "atol": 2e-6}
+IDS = tf.TensorSpec([None, None, 50], "int32")
 BATCH = 10  # of the file with all layers
 
 
@@ -37,8 +39,9 @@ def by_oracle(files, batches, folder):
 
 def by_layer(files, batches, folder, stateful=True):
     bilm = kr.elmo.BiLM.from_checkpoint(*files.write_model(folder), stateful=stateful)
+    graph = tf.function(lambda ids: tf.stack(bilm(ids).activations), input_signature=[IDS])
     for sentences in batches:
-        yield np.stack(bilm(kr.elmo.batch_to_ids(sentences)).activations)
+        yield graph(kr.elmo.batch_to_ids(sentences)).numpy()
 
 
 READERS = pytest.mark.parametrize("reader", [by_oracle, by_layer])

@@ -1,5 +1,6 @@
 """kr.ELMo: its outputs, what it has read, and what of it is trained."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -33,8 +34,9 @@ def mixed(bilm, ids, context="inclusive", **more):
 
 
 class TestOutputs:
-    @pytest.mark.parametrize("context", CONTEXTS)
-    @pytest.mark.parametrize("mask", kit.MASKS)
+    @pytest.mark.parametrize(
+        ("context", "mask"), [("inclusive", "holes"), *[("exclusive", mask) for mask in kit.MASKS]]
+    )
     def test_all_layers(self, bilm, mask, context):
         ids = kit.make_ids(mask)
         got = np.moveaxis(make(bilm, output="all", context=context)(ids).numpy(), 2, 0)
@@ -61,12 +63,11 @@ class TestOutputs:
         np.testing.assert_allclose(kr.ELMo(bilm)(ids), expected, **kit.CLOSE)
 
     @pytest.mark.parametrize("variant", ["forward", "backward", "one layer", "words"])
-    @pytest.mark.parametrize("context", CONTEXTS)
-    def test_variants(self, variant, context):
+    def test_exclusive_variants(self, variant):
         other = kit.make_bilm(**kit.VARIANTS[variant])
         ids = kit.ids_for(other, "holes")
-        got = kr.ELMo(other, output="all", context=context)(ids)
-        expected = kit.expect(other, ids, context=context).layers
+        got = kr.ELMo(other, output="all", context="exclusive")(ids)
+        expected = kit.expect(other, ids, context="exclusive").layers
         np.testing.assert_allclose(np.moveaxis(got, 2, 0), expected, **kit.CLOSE)
 
     def test_layer_norm(self, bilm):
@@ -74,7 +75,14 @@ class TestOutputs:
         ids = kit.make_ids("holes")
         expected = mixed(bilm, ids, mask=ids.any(axis=-1))
         np.testing.assert_allclose(make(bilm, layer_norm=True)(ids), expected, **kit.CLOSE)
-        assert np.isfinite(make(bilm, layer_norm=True)(kit.make_ids("nothing"))).all()
+        assert np.isfinite(make(bilm, layer_norm=True)(kit.make_ids("nothing", rows=1))).all()
+
+    def test_layer_norm_in_double_precision(self):
+        double, ids = kit.make_bilm(num_layers=1, dtype="float64"), kit.make_ids()
+        layer = kr.ELMo(double, layer_norm=True, dtype="float64")
+        layers = kit.expect(double, ids).layers
+        expected = oracle.scalar_mix(layers, np.zeros(2), 1.0, ids.any(axis=-1))
+        np.testing.assert_allclose(layer(ids), expected, rtol=1e-9, atol=1e-9)
 
     @pytest.mark.parametrize("chosen", [0, 1, 2])
     def test_fixed_mix_weights_choose_a_layer(self, bilm, chosen):
@@ -228,8 +236,35 @@ class TestInputs:
         assert {weight.dtype for weight in layer.weights} == {"float32"}
         np.testing.assert_allclose(got, mixed(bilm, kit.make_ids("holes")), atol=2e-2)
 
+    def test_half_precision_normalises_a_large_batch(self):
+        """More numbers than float16 can count."""
+        half = kit.make_bilm(num_layers=1, dtype="mixed_float16")
+        ids = np.tile(kit.make_ids("none"), (100, 10, 1))
+        layer = kr.ELMo(half, layer_norm=True, dtype="mixed_float16")
+        expected = kr.ELMo(kit.make_bilm(num_layers=1), layer_norm=True)(ids)
+        np.testing.assert_allclose(layer(ids), expected, atol=2e-2)
+
+    @pytest.mark.parametrize(
+        ("shape", "dtype", "error", "received"),
+        [
+            ((None, kit.LENGTH), "float32", TypeError, "float32"),
+            ((None, 50), "int32", ValueError, "50"),
+            ((kit.LENGTH,), "int32", ValueError, str(kit.LENGTH)),
+            ((None, None), "string", ValueError, "None, None, None"),
+        ],
+    )
+    def test_what_is_no_input_is_refused_in_a_functional_model(
+        self, bilm, shape, dtype, error, received
+    ):
+        with pytest.raises(error, match=received):
+            kr.ELMo(bilm)(keras.Input(shape, dtype=dtype))
+
 
 class TestBadOptions:
+    def test_a_filter_wider_than_a_word(self):
+        with pytest.raises(ValueError, match="max_characters_per_token"):
+            kit.make_bilm(filters=((2, 3), (9, 3)), max_characters_per_token=8)
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [

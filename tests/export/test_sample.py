@@ -21,9 +21,7 @@ def test_lengths_are_not_all_zero(batch):
 
 def test_characters_spell_words():
     """Ids that are out of range crash gathers."""
-    bilm = kr.elmo.BiLM(
-        4, None, 1, filters=((1, 2),), character_dim=2, max_characters_per_token=5
-    )
+    bilm = kr.elmo.BiLM(4, None, 1, filters=((1, 2),), character_dim=2, max_characters_per_token=5)
     ids = keras.Input((None, 5), dtype="int32")
     model = keras.Model(ids, kr.ELMo(bilm)(ids))
     signature = signature_of(model).pinned(None, "from the model")

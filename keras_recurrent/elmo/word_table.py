@@ -62,6 +62,7 @@ def with_vocabulary(
     if not bilm.built:
         bilm.build()
     settings = {**bilm.get_config(), "vocabulary_size": len(vocabulary)}
+    settings["given_characters"] = None
     settings["name"] = f"{bilm.name}_of_words"
     table = BiLM.from_config(settings)
     table.build()
