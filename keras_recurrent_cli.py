@@ -14,8 +14,9 @@ try:
     import typer
 except ImportError:
     typer = None
-
-_FAILURES = (ValueError, OSError, RuntimeError, ImportError)
+else:
+    import keras_recurrent_elmo_cli
+    from keras_recurrent_cli_errors import Plainly
 
 
 def main() -> None:
@@ -38,18 +39,6 @@ def _timesteps(text: str) -> int | str | None:
     return "from the model" if text == "model" else _size(text)
 
 
-class _Plainly:
-    """Ends the program with one message where an export cannot be done."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        if isinstance(error, _FAILURES):
-            typer.echo(f"Error: {error}", err=True)
-            raise typer.Exit(1) from error
-
-
 def _show(result, as_json: bool) -> None:
     typer.echo(result.to_json() if as_json else str(result))
 
@@ -65,11 +54,13 @@ class Runtime(StrEnum):
 
 if typer is not None:
     app = typer.Typer(
-        help="Export Keras models with recurrent layers to phones, browsers and microcontrollers.",
+        help="Export Keras models with recurrent layers to phones, browsers and microcontrollers; "
+        "train ELMo.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.add_typer(keras_recurrent_elmo_cli.app, name="elmo")
     Model = Annotated[Path, typer.Argument(help="A model saved by model.save: NAME.keras.")]
     Modules = Annotated[
         list[str] | None,
@@ -115,7 +106,7 @@ if typer is not None:
     ) -> None:
         """Write a Keras model as a .tflite file or a SavedModel, compared with the model."""
         batch, steps = _size(batch_size), _timesteps(timesteps)
-        with _Plainly():
+        with Plainly():
             commands = import_module("keras_recurrent.export.commands")
             report = commands.export(
                 commands.load_model(model, modules),
@@ -141,7 +132,7 @@ if typer is not None:
         as_json: Json = False,
     ) -> None:
         """Show what a file holds: operations, inputs, outputs, variables, signatures."""
-        with _Plainly():
+        with Plainly():
             _show(import_module("keras_recurrent.export").inspect(file), as_json)
 
     @app.command()
@@ -154,7 +145,7 @@ if typer is not None:
         as_json: Json = False,
     ) -> None:
         """Run a Keras model and an export of it on the same data and compare."""
-        with _Plainly():
+        with Plainly():
             commands = import_module("keras_recurrent.export.commands")
             arrays = commands.read_arrays(data)
             loaded = commands.load_model(model, modules)
@@ -170,7 +161,7 @@ if typer is not None:
         as_json: Json = False,
     ) -> None:
         """Time single calls of a file on random inputs, on one thread."""
-        with _Plainly():
+        with Plainly():
             commands = import_module("keras_recurrent.export.commands")
             _show(commands.benchmark(file, runtime.value, calls, batch_size, timesteps), as_json)
 

@@ -16,6 +16,7 @@ if not __package__:  # run as a file: make `benchmarks` importable from the chec
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import elmo_report as report
 from benchmarks.elmo_goals import BILM, EMBEDDING, GROWTH, OURS, SIMPLE, TRAINING
@@ -23,19 +24,20 @@ from benchmarks.results import Results, whole_file
 
 FOLDER = Path("benchmarks/results")
 SUITES = (EMBEDDING, GROWTH, TRAINING)
-PEERS = ".venv-elmo-peers/bin/python"
+PEERS = ".venv/elmo-peers/bin/python"
 FULL = {
-    "rounds": 9,
-    "sentences": {32: 128, 1: 32},
-    "steps": 2,
+    "rounds": 7,
+    "sentences": {32: 512, 1: 128},
+    "training_rounds": 5,
     "grown": (1_000, 10_000, 100_000),
     "growth_rounds": 3,
     "bilm_embeds": True,
+    "training_batches": 4,
 }
 QUICK = {
     "rounds": 3,
-    "sentences": {32: 64, 1: 16},
-    "steps": 1,
+    "sentences": {32: 128, 1: 32},
+    "training_rounds": 1,
     "grown": (1_000, 10_000),
     "growth_rounds": 1,
     "bilm_embeds": False,
@@ -60,9 +62,14 @@ def measure(options: argparse.Namespace, command: str) -> Results:
     settings = Settings(options.peers, **values | {"rounds": options.rounds or values["rounds"]})
     facts = machine.describe(("tensorflow", "keras", "numpy"))
     start, results = time.perf_counter(), []
-    console = Console(stderr=True)
-    with TemporaryDirectory() as folder, console.status("text and weights") as status:
-        bench = Bench(settings, Path(folder), status.update)
+    with TemporaryDirectory() as folder, _progress() as bar:
+        task = bar.add_task("text and weights", total=None)
+
+        def tick(what: str) -> None:
+            bar.update(task, description=what)
+            bar.refresh()
+
+        bench = Bench(settings, Path(folder), tick)
         if EMBEDDING in options.suites:
             results += [bench.embedding(batch_size) for batch_size in settings.sentences]
         if GROWTH in options.suites:
@@ -73,7 +80,8 @@ def measure(options: argparse.Namespace, command: str) -> Results:
     run_facts = {
         "date": time.strftime("%Y-%m-%d"),
         "command": f"`{command.strip()}`",
-        "rounds": f"{settings.rounds}, of growing numbers of tokens {settings.growth_rounds}",
+        "rounds": f"{settings.rounds}, of growing numbers of tokens {settings.growth_rounds}, "
+        f"of training {settings.training_rounds}",
         "total time": f"{(time.perf_counter() - start) / 60:.1f} minutes",
     }
     return Results(facts, run_facts, results)
@@ -112,6 +120,12 @@ def _options(arguments: list[str]) -> argparse.Namespace:
                 "--no-peers measures without them"
             )
     return options
+
+
+def _progress() -> Progress:
+    # No refresh of its own: its thread would take time from what is being measured.
+    columns = TimeElapsedColumn(), TextColumn("{task.description}")
+    return Progress(*columns, auto_refresh=False, console=Console(stderr=True))
 
 
 if __name__ == "__main__":

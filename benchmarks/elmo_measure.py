@@ -41,7 +41,7 @@ class Settings:
         peers: The Python of the peers' environment, None without them.
         rounds: Turns of each contestant.
         sentences: Of a turn of embedding, by batch size.
-        steps: Of a turn of training.
+        training_rounds: Turns of training, a step each.
         grown: Numbers of tokens whose times are compared.
         growth_rounds: Turns of these.
         bilm_embeds: Whether bilm is timed in embedding too.
@@ -50,11 +50,11 @@ class Settings:
     peers: str | None
     rounds: int
     sentences: dict[int, int]
-    steps: int
+    training_rounds: int
     grown: tuple[int, ...]
     growth_rounds: int
     bilm_embeds: bool
-    training_batches: int = 8
+    training_batches: int
 
 
 class Bench:
@@ -114,8 +114,9 @@ class Bench:
                     for name, child in children.items():
                         self.tick(f"{GROWTH}, {label}: {name}")
                         seconds = child.ask("embed", sentences=sentences, **arguments[name])
-                        times = grown[name].seconds.setdefault(label, [])
-                        times.append(seconds / (len(sentences) * WORDS_A_SENTENCE))
+                        seconds /= len(sentences) * WORDS_A_SENTENCE
+                        grown[name].seconds.setdefault(label, []).append(seconds)
+                        memory[label].seconds.setdefault(name, []).append(seconds)
                         # The peak so far: only in the first round that of so many tokens.
                         memory[label].megabytes.setdefault(name, child.peak_megabytes())
         return [*grown.values(), *memory.values()]
@@ -129,21 +130,20 @@ class Bench:
         if self.settings.peers:
             peer = (self.settings.peers, "elmo_peer_train", str(self.folder), number)
             programs[BILM] = peer
-        steps = self.settings.steps
         with ExitStack() as stack:
             children = {}
             for name, program in programs.items():
                 self.tick(f"{TRAINING}: {name} starts")
                 with recorded(result, name):
                     child = stack.enter_context(Child(*program))
-                    child.ask("train", steps=2)
+                    child.ask("train", steps=1)
                     children[name] = child
-            for place in range(self.settings.rounds if children else 0):
+            for place in range(self.settings.training_rounds if children else 0):
                 for name in rotated(list(children), place):
                     self.tick(f"{TRAINING}: {name}")
-                    seconds = children[name].ask("train", steps=steps)
+                    seconds = children[name].ask("train", steps=1)
                     times = result.seconds.setdefault(name, [])
-                    times.append(seconds / (steps * small.ROWS * small.WINDOW))
+                    times.append(seconds / (small.ROWS * small.WINDOW))
             for name, child in children.items():
                 result.megabytes[name] = child.peak_megabytes()
         return result

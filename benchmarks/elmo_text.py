@@ -1,6 +1,7 @@
 """Sentences in which words repeat as in English, drawn with a fixed seed: no file is needed."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -31,22 +32,24 @@ class Text:
         return [[self.words[word] for word in row] for row in drawn]
 
 
-def spellings(number: int) -> list[str]:
+@cache
+def spellings(number: int) -> tuple[str, ...]:
     """That many different words, by descending frequency."""
     found: dict[str, None] = {}
     for word in _candidates(np.random.default_rng(1)):
         found.setdefault(word)
         if len(found) == number:
             break
-    return list(found)
+    return tuple(found)
 
 
 def _candidates(rng) -> Iterator[str]:
     alphabet = np.array(list(_LETTERS))
     weights = 1 / np.arange(4, 4 + len(alphabet))
+    sums = np.cumsum(weights / weights.sum())[:-1]
     for rank in range(1, 10**9):
         length = 1 + rng.poisson(0.68 * np.log1p(rank))
-        yield "".join(alphabet[rng.choice(len(alphabet), length, p=weights / weights.sum())])
+        yield "".join(alphabet[np.searchsorted(sums, rng.random(length))])
 
 
 def unique_share(sentences: list[list[str]]) -> float:

@@ -16,6 +16,7 @@ if not __package__:  # run as a file: make `examples` importable from the checko
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import keras
 from rich.console import Console
 
 import keras_recurrent as kr
@@ -24,7 +25,8 @@ from examples.downstream import frozen, results, sentiment, supersense, usages, 
 from examples.downstream.sentences import Layers, Tokens
 from examples.downstream.trials import Schedule, Score
 
-SEEDS, LABELS = 5, (100, 400, 1600, 6400)
+TRAINED = Path("outputs/elmo/checkpoint")
+SEEDS, LABELS = 4, (100, 600, 3600)
 QUICK_SEEDS, QUICK_LABELS, QUICK_SHARE = 2, (20, 60), 0.04
 QUICK = Schedule(epochs=1, patience=1)
 
@@ -32,7 +34,18 @@ Readers = Mapping[str, kr.elmo.BiLM | None]  # by name: the biLM that stands bes
 console = Console()
 
 
-def load_bilm(folder: Path) -> kr.elmo.BiLM:
+def load_bilm(folder: Path | None, quick: bool) -> kr.elmo.BiLM:
+    """The model of a checkpoint: of `folder`, else of examples/elmo_train.py, run at need."""
+    if folder is None and quick:
+        keras.utils.set_random_seed(1)
+        console.print("--quick without --checkpoint: the biLM is a small one of random weights")
+        return kr.elmo.BiLM(16, 8, filters=((1, 4), (2, 8), (3, 8)))
+    if folder is None and not (TRAINED / "lm_weights.hdf5").exists():
+        from examples import elmo_train
+
+        elmo_train.main(["--out", str(TRAINED.parent)])
+    folder = folder or TRAINED
+    console.print(f"The biLM is that of {folder}")
     return kr.elmo.BiLM.from_checkpoint(folder / "options.json", folder / "lm_weights.hdf5")
 
 
@@ -45,12 +58,21 @@ def embed(readers: Readers, sentences: Sequence[Tokens]) -> dict[str, Layers | N
     return found
 
 
+def said(task: str, name: str, score: Score) -> Score:
+    """The score, printed: what follows takes its time."""
+    console.print(f"  {task}, {name}: {score}")
+    return score
+
+
 def compare_sentiment(readers: Readers, seeds: Sequence[int], quick: bool) -> dict[str, Score]:
     data = sentiment.load(QUICK_SHARE if quick else 1.0)
     schedule = QUICK if quick else sentiment.SCHEDULE
     console.print(f"Sentiment: counts of words and word pairs {sentiment.word_counts(data):.1%}")
     layers = embed(readers, data.sentences)
-    return {name: sentiment.score(data, layers[name], seeds, schedule) for name in readers}
+    return {
+        name: said("sentiment", name, sentiment.score(data, layers[name], seeds, schedule))
+        for name in readers
+    }
 
 
 def compare_word_sense(
@@ -60,7 +82,10 @@ def compare_word_sense(
     pairs = word_sense.make_pairs(of)
     schedule = QUICK if quick else word_sense.SCHEDULE
     layers = embed(readers, [usage.tokens for usage in pairs.usages])
-    scores = {name: word_sense.score(pairs, layers[name], seeds, schedule) for name in readers}
+    scores = {
+        name: said("word sense", name, word_sense.score(pairs, layers[name], seeds, schedule))
+        for name in readers
+    }
     by_layer = {}
     for name, found in layers.items():
         if found is not None:
@@ -84,16 +109,21 @@ def compare_supersense(
     counts = QUICK_LABELS if quick else LABELS
     schedule = (lambda count: QUICK) if quick else supersense.schedule
     layers = embed(readers, [usage.tokens for usage in data.usages])
-    found = {
-        name: supersense.score(data, layers[name], counts, seeds, schedule) for name in readers
-    }
+    found = {}
+    for name in readers:
+        found[name] = supersense.score(data, layers[name], counts, seeds, schedule)
+        for count, score in found[name].items():
+            said(f"supersense with {count} labels", name, score)
     return {count: {name: found[name][count] for name in readers} for count in counts}
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--checkpoint", type=Path, help="folder with options.json and lm_weights.hdf5"
+        "--checkpoint",
+        type=Path,
+        help="folder with options.json and lm_weights.hdf5; by default what examples/elmo_train.py "
+        f"left in {TRAINED}, which is run if it has not been",
     )
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--quick", action="store_true", help="little data, two seeds, one epoch")
@@ -101,13 +131,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
 
-    bilm = load_bilm(options.checkpoint)
+    bilm = load_bilm(options.checkpoint, options.quick)
     readers = {"word vectors": None, "+ untrained biLM": frozen.untrained(bilm), "+ ELMo": bilm}
     seeds = range(QUICK_SEEDS if options.quick else options.seeds)
-    comparisons = {"sentiment": compare_sentiment(readers, seeds, options.quick)}
     of = usages.load(QUICK_SHARE if options.quick else 1.0)
-    comparisons["word sense"], by_layer = compare_word_sense(readers, of, seeds, options.quick)
+    word_sense_scores, by_layer = compare_word_sense(readers, of, seeds, options.quick)
     curve = compare_supersense(readers, of, seeds, options.quick)
+    sentiment_scores = compare_sentiment(readers, seeds, options.quick)
+    comparisons = {"sentiment": sentiment_scores, "word sense": word_sense_scores}
 
     console.print(results.table("Sentences and pairs of usages", "task", comparisons))
     console.print(results.table("Same sense? Threshold on a cosine", "vectors", by_layer))

@@ -4,7 +4,7 @@ import keras
 
 import keras_recurrent as kr
 
-VECTOR, UNITS, DROPOUT, RATE = 64, 32, 0.5, 2e-3
+VECTOR, UNITS, DROPOUT, RATE = 64, 32, 0.5, 3e-3
 
 Shape = tuple[int, int] | None  # of a biLM's layers for one word, (L + 1, width); None: no ELMo
 

@@ -1,6 +1,5 @@
 """Sentences as the small models take them: word ids, and the layers of a frozen biLM beside them."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -10,22 +9,18 @@ import numpy as np
 PADDING, UNKNOWN = 0, 1
 
 Tokens = Sequence[str]
-TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
-
-
-def tokenize(text: str) -> tuple[str, ...]:
-    """Words and marks."""
-    return tuple(TOKEN.findall(text.replace("''", '"')))
 
 
 class Words:
-    """Ids of the lower-cased words of the training part: the `most` frequent ones, none seen once."""
+    """Ids below `size` of lower-cased words: the training part's most frequent, none seen once.
 
-    def __init__(self, training: Iterable[Tokens], most: int):
+    `size` counts padding and the unknown word too.
+    """
+
+    def __init__(self, training: Iterable[Tokens], size: int):
         counts = Counter(token.lower() for tokens in training for token in tokens)
-        known = [word for word, count in counts.most_common(most) if count > 1]
+        known = [word for word, count in counts.most_common(size - 2) if count > 1]
         self.ids = {word: index for index, word in enumerate(known, start=UNKNOWN + 1)}
-        self.size = most + 2  # whatever the training part: models of all parts have one shape
 
     def __call__(self, sentences: Sequence[Tokens], length: int) -> np.ndarray:
         """Ids int32 `(N, length)`, padded with 0 and cut at `length`."""

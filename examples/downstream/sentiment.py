@@ -12,13 +12,13 @@ from sklearn.pipeline import make_pipeline
 from examples.datasets.snippets import load_snippets
 
 from . import models
-from .sentences import Layers, Tokens, Words, tokenize
+from .sentences import Layers, Tokens, Words
 from .trials import Examples, Parts, Schedule, Score, Trials
 
 TEST, VALIDATION, SPLIT_SEED = 1605, 800, 5
-WORDS = 8000
-LENGTH = 40  # tokens; three sentences in a hundred are longer and lose their end
-SCHEDULE = Schedule(epochs=8, patience=1, batch_size=128)
+WORDS = 8000  # ids of words
+LENGTH = 32  # tokens; one sentence in seven is longer and loses its end
+SCHEDULE = Schedule(epochs=6, patience=1, batch_size=128)
 
 
 class Sentiment(NamedTuple):
@@ -33,15 +33,15 @@ class Sentiment(NamedTuple):
 def load(share: float = 1.0) -> Sentiment:
     """The data, or a share of it, with a fixed, shuffled split."""
     snippets = load_snippets()
-    rated = {t: r for t, r in zip(snippets.texts, snippets.ratings, strict=True) if r != 0}
-    order = np.random.default_rng(SPLIT_SEED).permutation(list(rated))
-    texts = order[: round(share * len(order))].tolist()
-    borders = len(texts) - round(share * (TEST + VALIDATION)), len(texts) - round(share * TEST)
+    first = {text: i for i, text in reversed(list(enumerate(snippets.texts)))}  # of the same text
+    rated = [i for i in sorted(first.values()) if snippets.ratings[i] != 0]
+    order = np.random.default_rng(SPLIT_SEED).permutation(rated)[: round(share * len(rated))]
+    borders = len(order) - round(share * (TEST + VALIDATION)), len(order) - round(share * TEST)
     return Sentiment(
-        texts,
-        [tokenize(text) for text in texts],
-        np.array([rated[text] > 0 for text in texts], np.int32),
-        Parts(*np.split(np.arange(len(texts)), borders)),
+        [snippets.texts[i] for i in order],
+        [snippets.tokens[i] for i in order],
+        (snippets.ratings[order] > 0).astype(np.int32),
+        Parts(*np.split(np.arange(len(order)), borders)),
     )
 
 

@@ -14,13 +14,12 @@ from .trials import Examples, Parts, Schedule, Score, Trials
 from .usages import WORDS, Reader, split_words
 
 SHARES = (0.78, 0.02, 0.20)  # of the words, for training, validation and test
-BATCH, STEPS, EPOCHS, PATIENCE = 32, 1600, 40, 3
+EPOCHS, PATIENCE = 15, 2
 
 
 def schedule(count: int) -> Schedule:
-    """Epochs for some number of labels: many of few labels, as each has few steps."""
-    epochs = STEPS // -(-count // BATCH)
-    return Schedule(max(1, min(EPOCHS, epochs)), PATIENCE, BATCH)
+    """How to train on some number of labels."""
+    return Schedule(EPOCHS, PATIENCE, batch_size=32 if count < 500 else 128)
 
 
 class Supersenses(NamedTuple):

@@ -8,8 +8,8 @@ from examples.datasets.senses import Usage, load_senses
 
 from .sentences import Layers, Words
 
-LENGTH = 20  # tokens; one sentence in two hundred is longer and is left out
-WORDS = 8000
+LENGTH = 12  # tokens; one sentence in twenty is longer and is left out
+WORDS = 8000  # ids of words
 
 
 def load(share: float = 1.0) -> list[Usage]:

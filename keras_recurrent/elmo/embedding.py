@@ -18,7 +18,7 @@ from keras_recurrent.elmo.embedding_arguments import (
     check_layers,
     check_sentence,
 )
-from keras_recurrent.elmo.reader import STEPS, reader_of
+from keras_recurrent.elmo.reader import reader_of
 from keras_recurrent.elmo.vocabulary import Vocabulary
 from keras_recurrent.elmo.word_vectors import WordVectors
 
@@ -129,7 +129,7 @@ def _embed_window(bilm, sentences: list, words: WordVectors, form: _Form, batch_
     results: list = [None] * len(sentences)
     first = 0
     while first < len(order):
-        steps = _padded_steps(len(sentences[order[first]]))
+        steps = len(sentences[order[first]]) + 2
         batch = order[first : first + max(1, min(batch_size, _TOKENS // steps))]
         first += len(batch)
         places = [[rows[word] for word in sentences[place]] for place in batch]
@@ -159,10 +159,6 @@ def _table_of_places(places: list, rows: int, steps: int) -> tuple[np.ndarray, n
         index[row, 1 : len(own) + 1] = own
         valid[row, 1 : len(own) + 1] = True
     return index, valid
-
-
-def _padded_steps(words: int) -> int:
-    return -(-(words + 2) // STEPS) * STEPS
 
 
 def _padded_rows(rows: int, most: int) -> int:

@@ -8,15 +8,17 @@ import tensorflow as tf
 from keras_recurrent.engines.result import advance, hold
 from keras_recurrent.engines.scan import scan
 
-STEPS = 4  # of a program; longer ones were hardly faster and leave more steps without a word
+# Steps of a program. Of a large batch the inputs' products for so many steps stay in a core's cache.
+# Those of a few rows are made for all steps at once: they take no room, but each reads all weights.
+MANY_ROWS, FEW_STEPS, MORE_STEPS = 8, 4, 32
 
 
 class Reader:
     """The functions of a biLM that `embed` runs.
 
     An engine that is compiled needs a program for each length and each LSTM. Here one program of a few
-    time steps is compiled for each number of rows; it serves all LSTMs of a biLM, and runs as often as
-    the sentences are long. On a GPU the engines of the stacks run.
+    time steps or less is compiled for each number of rows; it serves all LSTMs of a biLM, and runs as
+    often as the sentences are long. On a GPU the engines of the stacks run.
     """
 
     def __init__(self, bilm):
@@ -35,7 +37,7 @@ class Reader:
 
         Args:
             form: What to make of what `read` returns.
-            rows: Of a batch. Its steps must be a multiple of `STEPS`.
+            rows: Of a batch.
         """
         if (form, rows) not in self._results:
             bilm = self._bilm()
@@ -87,14 +89,14 @@ class _Program:
         cell = weakref.proxy(bilm.cells[bilm.directions[0]][0])  # its step is that of all
 
         @tf.function(jit_compile=True, autograph=False)
-        def steps(weights, z, mask, states):
+        def steps(weights, z, mask, states, count):
             def step(states, row):
                 z_t, mask_t = row
                 output, new = advance(cell, z_t, states, weights, None)
                 output = tf.where(mask_t, output, tf.zeros_like(output))
                 return hold(mask_t, new, states), output
 
-            return scan(step, states, (z, mask))
+            return scan(step, states, (z, mask), count=count)
 
         self._steps = steps
 
@@ -102,19 +104,29 @@ class _Program:
         """Outputs `(T, rows, width)` of inputs `(T, rows, features)`, rows known."""
         weights = cell.read_weights()
         timesteps, rows, width = tf.shape(inputs)[0], inputs.shape[1], cell.output_size
-        count = timesteps // STEPS
-        z = cell.project(inputs, weights)
-        z = tf.reshape(z, [count, STEPS, rows, z.shape[-1]])
-        mask = tf.reshape(mask, [count, STEPS, rows, 1])
-        outputs = tf.TensorArray(cell.compute_dtype, count, element_shape=(STEPS, rows, width))
+        many = rows >= MANY_ROWS
+        size = FEW_STEPS if many else MORE_STEPS
+        parts = -(-timesteps // size)
+        x = _in_parts(inputs if many else cell.project(inputs, weights), parts, size)
+        mask = _in_parts(mask, parts, size)
+        outputs = tf.TensorArray(cell.compute_dtype, parts, element_shape=(size, rows, width))
 
-        def body(place, states, outputs):
-            states, new = self._steps(weights, z[place], mask[place], states)
-            return place + 1, states, outputs.write(place, new)
+        def body(part, states, outputs):
+            z = cell.project(x[part], weights) if many else x[part]
+            count = tf.minimum(timesteps - part * size, size)
+            states, new = self._steps(weights, z, mask[part], states, count)
+            return part + 1, states, outputs.write(part, new)
 
         start = cell.get_initial_state(rows) if start is None else start
         state = cell.state_type(*(tf.ensure_shape(s, (rows, s.shape[-1])) for s in start))
         _, _, outputs = tf.while_loop(
-            lambda place, *_: place < count, body, (tf.constant(0), state, outputs)
+            lambda part, *_: part < parts, body, (tf.constant(0), state, outputs)
         )
-        return tf.reshape(outputs.stack(), [timesteps, rows, width])
+        return tf.reshape(outputs.stack(), [-1, rows, width])[:timesteps]
+
+
+def _in_parts(values, parts, size: int):
+    """`(T, rows, n)` as `(parts, size, rows, n)`, zeros behind the end."""
+    missing = parts * size - tf.shape(values)[0]
+    values = tf.pad(values, [[0, missing], [0, 0], [0, 0]])
+    return tf.reshape(values, [parts, size, *values.shape[1:]])

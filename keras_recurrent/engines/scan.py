@@ -8,7 +8,9 @@ import tensorflow as tf
 from keras_recurrent.engines.result import length_of
 
 
-def scan(step: Callable, carry: Any, rows: Any, reverse: bool = False) -> tuple[Any, Any]:
+def scan(
+    step: Callable, carry: Any, rows: Any, reverse: bool = False, count: Any = None
+) -> tuple[Any, Any]:
     """Run `carry, out_t = step(carry, rows_t)` over the first axis of `rows`.
 
     Every row is read one step ahead and travels in the carry. Read where it is used, XLA on a CPU
@@ -20,6 +22,8 @@ def scan(step: Callable, carry: Any, rows: Any, reverse: bool = False) -> tuple[
         carry: Any nesting of tensors.
         rows: Any nesting of tensors `(T, ...)` and None; T must be the same for all, and not 0.
         reverse: From the last row to the first; what is kept comes in the order of the rows anyway.
+        count: How many rows to run, all by default; of the others zeros are kept. A number that the
+            program is given, so that one serves for fewer rows too.
 
     Returns:
         The last carry, and what the steps kept, stacked: `(T, ...)` for every tensor.
@@ -42,15 +46,15 @@ def scan(step: Callable, carry: Any, rows: Any, reverse: bool = False) -> tuple[
     _, like = step(carry, as_given(ahead, present))  # for the shapes; XLA removes it
     kept = [_rows(tensor, timesteps) for tensor in tf.nest.flatten(like)]
 
-    def body(count, carry, ahead, kept):
-        t = first + step_by * count
+    def body(done, carry, ahead, kept):
+        t = first + step_by * done
         new, out = step(carry, as_given(ahead, present))
         kept = [rows.write(t, v) for rows, v in zip(kept, tf.nest.flatten(out), strict=True)]
-        following = first + step_by * tf.minimum(count + 1, last)
-        return count + 1, _like(carry, new), only(row(following)), kept
+        following = first + step_by * tf.minimum(done + 1, last)
+        return done + 1, _like(carry, new), only(row(following)), kept
 
     _, carry, _, kept = tf.while_loop(
-        lambda count, *_: count < timesteps,
+        lambda done, *_: done < (timesteps if count is None else count),
         body,
         (tf.constant(0), carry, ahead, kept),
         maximum_iterations=timesteps,

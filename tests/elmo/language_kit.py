@@ -1,5 +1,6 @@
 """A small text, and language models for it that are quick to make."""
 
+import tempfile
 from pathlib import Path
 
 import keras
@@ -47,3 +48,21 @@ def language_model(vocabulary, compiled=True, rows=ROWS, window=WINDOW, samples=
 
 def weights(model) -> list:
     return [keras.ops.convert_to_numpy(w).copy() for w in model.trainable_weights]
+
+
+def corpus(folder: Path, **options):
+    text = write_text(folder)
+    return kr.elmo.Corpus(text, kr.elmo.Vocabulary.from_text(text), **options)
+
+
+def trained(strategy) -> dict:
+    """What an epoch ends with: draws of the softmax, carried states, sparse and dense gradients.
+
+    No dropout: each replica would draw the masks of one.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        text = corpus(Path(folder))
+        with strategy.scope():
+            model = language_model(text.vocabulary, rows=20, dropout=0.0, num_layers=1)
+        history = model.fit(text, verbose=0).history
+    return {"weights": weights(model), "history": history}

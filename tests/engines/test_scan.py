@@ -35,3 +35,18 @@ def test_rows_carry_and_what_is_kept(timesteps, reverse, jit_compile):
     assert carry["count"] == timesteps
     np.testing.assert_allclose(doubled, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(copied, a)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_fewer_rows_than_there_are(jit_compile):
+    rows = np.arange(1, 6, dtype="float32")[:, None]
+
+    @tf.function(jit_compile=jit_compile)
+    def run(rows, count):
+        return scan(lambda total, row: (total + row, row), tf.zeros(1), rows, count=count)
+
+    for count in (0, 2, 5):
+        total, kept = run(rows, tf.constant(count))
+        assert total[0] == rows[:count].sum()
+        np.testing.assert_array_equal(kept, np.where(np.arange(5)[:, None] < count, rows, 0))
+    assert run.experimental_get_tracing_count() == 1

@@ -46,7 +46,10 @@ def check_files(wheel: Path) -> None:
     """Every file of the sources is there, and nothing else: tests, examples, what they wrote."""
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    expected = {"keras_recurrent_cli.py", *sources("keras_recurrent")}
+    expected = {
+        *(path.name for path in ROOT.glob("keras_recurrent_*.py")),
+        *sources("keras_recurrent"),
+    }
     expected |= {f"keras_recurrent/{name}" for name in sources("export")}
     assert held == expected, f"missing {expected - held}, too many {held - expected}"
     assert held >= READ_AS_FILES, READ_AS_FILES - held

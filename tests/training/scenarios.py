@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from elmo import language_kit
 from training import kit
 
 import keras_recurrent as kr
@@ -272,6 +273,11 @@ def truncated(strategy):
         trainer = kr.training.TruncatedBPTT(kit.model(batch=rows, dtype="float32", engine="loop"))
         trainer.compile(keras.optimizers.SGD(0.1), kr.losses.SumOverTime("mse"))
     return ended(trainer, trainer.fit(data, epochs=2, validation_data=data, verbose=0))
+
+
+def language_model(strategy):
+    """ELMo's training on windows of a text."""
+    return language_kit.trained(strategy)
 
 
 def masked_rows(strategy):

@@ -51,6 +51,10 @@ def test_windows_with_validation_loss_scaling_and_norms(trained):
     kit.close(*trained["truncated"], 1e-5)
 
 
+def test_a_language_model_on_windows_of_text(trained):
+    kit.close(*trained["language_model"], 1e-6)
+
+
 @pytest.mark.parametrize("name", ["norms", "norms, scaled", "norms, stock"])
 def test_gradient_norms_leave_the_devices_alike(trained, name):
     (one, _), (two, copies) = trained[name]

@@ -22,6 +22,7 @@ result = {
     "shuffled_arrays": scenarios.shuffled_arrays(strategy),
     "masked_rows": scenarios.masked_rows(strategy),
     "truncated": scenarios.truncated(strategy),
+    "language_model": scenarios.language_model(strategy),
     "by_hand": scenarios.by_hand(strategy, index),
     "refused": scenarios.refused(strategy),
     "saving": scenarios.saving(strategy, folder),
@@ -57,6 +58,7 @@ ALIKE = [
     "uneven_shards",
     "shuffled_arrays",
     "truncated",
+    "language_model",
     "whole",
 ]
 
@@ -68,7 +70,15 @@ def test_the_workers_end_alike(workers, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["two_outputs", "uneven_shards", "shuffled_arrays", "by_hand", "masked_rows", "truncated"],
+    [
+        "two_outputs",
+        "uneven_shards",
+        "shuffled_arrays",
+        "by_hand",
+        "masked_rows",
+        "truncated",
+        "language_model",
+    ],
 )
 def test_two_workers_are_one_process_on_the_joint_batch(workers, name):
     alone = getattr(scenarios, name)(tf.distribute.get_strategy())

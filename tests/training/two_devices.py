@@ -13,6 +13,7 @@ tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfigur
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+from elmo import language_kit  # noqa: E402
 from training import kit  # noqa: E402
 
 import keras_recurrent as kr  # noqa: E402
@@ -76,6 +77,12 @@ def truncated(strategy):
         callbacks=[kr.training.GradientNorms()],
     )
     return ended(model, history)
+
+
+def language_model(strategy) -> list:
+    """ELMo's training on windows of a text."""
+    end = language_kit.trained(strategy)
+    return [*map(np.array, end["history"].values()), *end["weights"]]
 
 
 def normed(strategy, base, scaled: bool):
@@ -154,6 +161,7 @@ def main(folder: Path) -> None:
         "stock": [stock(s) for s in both],
         "dropout": [masked(TWO, engine, **noise) for engine in ("compiled", "loop")],
         "truncated": [truncated(s) for s in both],
+        "language_model": [language_model(s) for s in both],
         "norms": [normed(s, ours, False) for s in both],
         "norms, scaled": [normed(s, ours, True) for s in both],
         "norms, stock": [normed(s, keras.Sequential, False) for s in both],

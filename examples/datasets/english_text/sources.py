@@ -80,15 +80,18 @@ def bible() -> Iterator[Document]:
 
 
 def glosses() -> Iterator[Document]:
-    """The definitions and examples of WordNet, one document for each of its fields of words."""
+    """The definitions of WordNet, one document for each of its fields of words.
+
+    Its examples are left out: `examples/elmo_downstream.py` judges word senses by them.
+    """
     fields: dict[str, list[str]] = {}
     for stored in read_npm_files(WORDNET, "package/dict/data.*").values():
         for line in stored.decode().splitlines():
             if line.startswith("  "):  # the licence
                 continue
             entry, _, gloss = line.partition(" | ")
-            sentences = fields.setdefault(entry.split()[1], [])
-            sentences += [part.strip(' "') for part in re.split(r';\s*(?=")', gloss)]
+            definition, _, _ = gloss.partition('; "')
+            fields.setdefault(entry.split()[1], []).append(definition.strip())
     for number, sentences in sorted(fields.items()):
         yield Document(f"field {number}", 0, "\n\n".join(sentences))
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..english import split_words
+
 # fmt: off
 NOUNS = (
     "Tops", "act", "animal", "artifact", "attribute", "body", "cognition", "communication",
@@ -35,8 +37,6 @@ ENDINGS = {
     "adv": [],
 }
 DOUBLED = {"verb": ("ed", "ing"), "adj": ("er", "est")}  # planned, bigger: one letter of two goes
-
-TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
 
 class Usage(NamedTuple):
@@ -72,7 +72,7 @@ def read_usages(lines: Iterator[str]) -> Iterator[Usage]:
         words = [re.sub(r"\(\w+\)$", "", w) for w in fields[4 : 4 + 2 * int(fields[3], 16) : 2]]
         lemmas = {word.lower() for word in words if word.isalpha()}
         for sentence in sentences(gloss):
-            tokens = tuple(TOKEN.findall(sentence))
+            tokens = tuple(split_words(sentence))
             forms = [possible_lemmas(token.lower(), speech) for token in tokens]
             for lemma in sorted(lemmas):
                 places = [i for i, possible in enumerate(forms) if lemma in possible]
@@ -93,7 +93,7 @@ def possible_lemmas(word: str, speech: str) -> set[str]:
     """The word, and what remains of it without a regular ending of its part of speech."""
     found = {word}
     for ending, instead in ENDINGS[speech]:
-        if word.endswith(ending) and len(word) > len(ending) + 1:
+        if word.endswith(ending) and word != ending:
             stem = word[: -len(ending)]
             found.add(stem + instead)
             doubled = stem[-1:] == stem[-2:-1] and ending in DOUBLED.get(speech, ())

@@ -11,9 +11,10 @@ from .snippets_dataset_builder import Builder
 
 
 class Snippets(NamedTuple):
-    """Sentences and the mean of their readers' ratings, from -4, bad, to 4, good."""
+    """Sentences, their words and marks, and their mean ratings, from -4, bad, to 4, good."""
 
     texts: list[str]
+    tokens: list[tuple[str, ...]]
     ratings: np.ndarray
 
 
@@ -24,5 +25,6 @@ def load_snippets(data_dir: str | os.PathLike | None = None) -> Snippets:
     examples = list(tfds.as_numpy(tfds.load("snippets", split="train", data_dir=data_dir)))
     return Snippets(
         texts=[example["text"].decode() for example in examples],
+        tokens=[tuple(example["tokens"].decode().split(" ")) for example in examples],
         ratings=np.array([example["rating"] for example in examples]),
     )

@@ -6,6 +6,7 @@ import tarfile
 import numpy as np
 import tensorflow_datasets as tfds
 
+from ..english import split_words
 from ..packages import Package, read_package_file
 
 VADER = Package(
@@ -25,7 +26,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(
-                {"text": tfds.features.Text(), "rating": np.float32}
+                {
+                    "text": tfds.features.Text(),
+                    "tokens": tfds.features.Text(),  # words and marks with spaces between
+                    "rating": np.float32,
+                }
             ),
             supervised_keys=("text", "rating"),
             homepage="https://github.com/cjhutto/vaderSentiment",
@@ -41,4 +46,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             lines = study.extractfile(RATED).read().decode("utf-8", errors="replace").splitlines()
         for index, line in enumerate(lines):
             _, rating, text = line.split("\t")
-            yield index, {"text": text.strip(), "rating": float(rating)}
+            text = text.strip().replace("''", '"')
+            tokens = " ".join(split_words(text))
+            yield index, {"text": text, "tokens": tokens, "rating": float(rating)}
