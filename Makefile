@@ -4,14 +4,18 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= 2
 PAGE := examples/web
+ELMO_PEERS := $(VENV)/elmo-peers
 LITERTJS := $(PAGE)/node_modules/.package-lock.json
 
-.PHONY: help demo denoise pronounce web test test-web test-gpu chromium conformance support bench-train bench-export lint format package clean
+.PHONY: help demo denoise pronounce elmo elmo-downstream elmo-edge web test test-web test-gpu chromium conformance support bench-train bench-export bench-elmo lint format package clean
 
 help:
 	@echo "make demo         train on smart-watch data, export, compare the runtimes"
 	@echo "make denoise      a published speech denoiser in our layers, as streaming .tflite files"
 	@echo "make pronounce    a published GRU that spells out how words are said, in TFLite"
+	@echo "make elmo         train an ELMo on State of the Union addresses; ARGS=--full on more text, for hours"
+	@echo "make elmo-downstream  three tasks with and without that ELMo"
+	@echo "make elmo-edge    ELMo as files for devices: sizes, times, differences"
 	@echo "make web          a page that streams a Keras model in the browser; prints its address"
 	@echo "make test         the test suite"
 	@echo "make test-web     exported files in LiteRT.js under node, and the web page in Chromium"
@@ -20,6 +24,7 @@ help:
 	@echo "make support      cell x form x quantisation x runtime of exports, as a table; 20 minutes"
 	@echo "make bench-train  time of model.fit beside keras.layers and torch.nn, as a report; 20 minutes"
 	@echo "make bench-export time and size of exported layers beside their peers, as a report; 5 minutes"
+	@echo "make bench-elmo   ELMo beside simple-elmo and bilm: speed and memory, as a report; 20 minutes"
 	@echo "make lint         ruff; make format mends what it can"
 	@echo "make package      build a wheel, install it into an empty environment, import it"
 	@echo "make clean        remove what the other targets made"
@@ -32,6 +37,15 @@ denoise: $(VENV)/ready-examples
 
 pronounce: $(VENV)/ready-examples
 	$(RUN) examples/pronounce.py $(ARGS)
+
+elmo: $(VENV)/ready-examples
+	$(RUN) examples/elmo_train.py $(ARGS)
+
+elmo-downstream: $(VENV)/ready-examples
+	$(RUN) examples/elmo_downstream.py $(ARGS)
+
+elmo-edge: $(VENV)/ready-examples
+	$(RUN) examples/elmo_edge.py $(ARGS)
 
 # The page reads LiteRT.js and a model; both are made once. ARGS="--port 0" takes any free port.
 web: $(VENV)/ready-examples $(LITERTJS) $(PAGE)/model/sessions.json
@@ -75,6 +89,18 @@ bench-train: $(VENV)/ready-bench
 
 bench-export: $(VENV)/ready-bench
 	$(RUN) benchmarks/export.py $(ARGS)
+
+bench-elmo: $(VENV)/ready-bench $(ELMO_PEERS)/ready
+	$(RUN) benchmarks/elmo.py --peers $(ELMO_PEERS)/bin/python $(ARGS)
+
+# simple-elmo and bilm are written for TensorFlow 1, and licensed otherwise (simple-elmo: GPL-3).
+$(ELMO_PEERS)/ready: | $(VENV)/bin/python
+	$(RUN) -m venv $(ELMO_PEERS)
+	$(ELMO_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    tensorflow==2.21.0 tf_keras==2.21.0 h5py==3.14.0 smart_open==7.3.1
+	$(ELMO_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    bilm==0.1.post5 simple-elmo==0.9.2
+	@touch $@
 
 lint: $(VENV)/ready-dev
 	$(RUN) -m ruff check .
