@@ -83,18 +83,18 @@ class Corpus:
         """Count a file, and find the places of what is shuffled: file, first byte, byte behind."""
         file, start = self.files[number], None
         by_sentence, by_document = self.shuffle == "sentences", self.shuffle == "documents"
-        within = False
+        within, last = False, -1
         for at, words in numbered(file):
             if words is None:
                 within = False
-                if by_document and start is not None and at > start:
+                if by_document and start is not None and at > last:
                     yield number, start, at
                     start = None
                 continue
             self.words += len(words)
             self.sentences += 1
             self.documents += not within
-            within = True
+            within, last = True, at
             if by_sentence and start != at:  # lines that end in \r alone stay together
                 if start is not None:
                     yield number, start, at
