@@ -105,13 +105,17 @@ def train(
     words.write(out / VOCABULARY)
     unfinished.mkdir(exist_ok=True)
     _write(unfinished / _SETTINGS, settings)
-    history = model.fit(
-        corpus,
-        epochs=epochs,
-        validation_data=held_out,
-        callbacks=[_Checkpoint(out, words), BackupAndRestore(unfinished)],
-        verbose=1 if sys.stdout.isatty() else 2,
-    ).history
+    try:
+        history = model.fit(
+            corpus,
+            epochs=epochs,
+            validation_data=held_out,
+            callbacks=[_Checkpoint(out, words), BackupAndRestore(unfinished)],
+            verbose=1 if sys.stdout.isatty() else 2,
+        ).history
+    except KeyboardInterrupt:
+        say("\nStopped. The same command with --resume goes on from the last full epoch.")
+        raise
     say(f"Written: {', '.join(sorted(p.name for p in out.iterdir() if p.is_file()))} in {out}")
     for name in ("perplexity", *(f"{side}_perplexity" for side in bilm.directions)):
         for value in history.get(f"val_{name}", [])[-1:]:

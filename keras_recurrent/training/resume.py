@@ -22,11 +22,13 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     here, beside Keras's files. Noise drawn without a seed generator of a layer is not.
 
     A backup is made at the end of an epoch. One that is interrupted leaves that of the epoch before,
-    where Keras's leaves a file with some of the weights, which it reads without an error. The data must be the same in every epoch: when it resumes,
-    `fit` starts a dataset from its beginning, and shuffled arrays (`shuffle=True`) and `dataset.shuffle`
-    come in another order than they would have. With `steps_per_epoch` and a dataset that goes on over
-    the epochs, skip what has been seen: `dataset.skip(steps_per_epoch * epochs_done)`. Other callbacks
-    that count, EarlyStopping say, start to count anew.
+    where Keras's leaves a file with some of the weights, which it reads without an error.
+
+    The data must be the same in every epoch: when it resumes, `fit` starts a dataset from its
+    beginning, and shuffled arrays (`shuffle=True`) and `dataset.shuffle` come in another order than
+    they would have. With `steps_per_epoch` and a dataset that goes on over the epochs, skip what has
+    been seen: `dataset.skip(steps_per_epoch * epochs_done)`. Other callbacks that count, EarlyStopping
+    say, start to count anew.
 
     On several workers, wrap it: `kr.training.ChiefOnly(kr.training.BackupAndRestore(folder))`. Seeds
     then reach all workers. The states of stateful layers, of each worker's own rows, do not: let epochs

@@ -80,12 +80,12 @@ def test_an_interrupted_training_goes_on(text, tmp_path, monkeypatch):
 
     def end(self, epoch, logs=None):
         if epoch == 1:
-            raise OSError("the disk is full")
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(train_command._Checkpoint, "on_epoch_end", end)
-        said = run(text, "--out", tmp_path / "cut", options, status=1)
-    assert "Error: the disk is full" in said
+        said = run(text, "--out", tmp_path / "cut", options, status=130)
+    assert "Stopped. The same command with --resume goes on" in said
     said = run(text, "--out", tmp_path / "cut", options, status=1)
     assert "Go on with it by --resume" in said
     said = run(text, "--out", tmp_path / "cut", options, "--resume --dropout 0.2", status=1)
@@ -103,7 +103,11 @@ def test_an_interrupted_training_goes_on(text, tmp_path, monkeypatch):
     [
         ("nothing.txt --out {out}", 1, "There is no file 'nothing.txt'"),
         ("{text} --out {out} --batch-size 500", 1, "does not fill one batch of 500 rows"),
-        ("{text} --out {out} {small} --validation {short}", 1, "Received: Corpus(1 documents, 1 sent"),
+        (
+            "{text} --out {out} {small} --validation {short}",
+            1,
+            "Received: Corpus(1 documents, 1 sent",
+        ),
         ("{text} --out {out} {small} --learning-rate -1", 1, "Received: learning_rate=-1.0"),
         ("{text} --out {out} --filters 3", 2, "pairs WIDTHxNUMBER"),
         ("{text} --out {out} --shuffle rows", 2, "'rows' is not one of"),
