@@ -54,7 +54,7 @@ class LanguageModel(TruncatedBPTT):
         seed: Of these draws; None takes one.
 
     Raises:
-        TypeError: For something else than a biLM.
+        TypeError: For something else than a biLM, or than a vocabulary.
         ValueError: For sizes that are not positive, rows that do not divide among the replicas, a biLM
             of other whole words; in `fit` and `evaluate` for a `Corpus` with another vocabulary.
 
@@ -89,6 +89,11 @@ class LanguageModel(TruncatedBPTT):
             raise ValueError(
                 "Each replica keeps the states of as many rows: `batch_size` must be a multiple of "
                 f"their number. Received: batch_size={batch_size}, {copies} replicas"
+            )
+        if not isinstance(classes, int):
+            raise TypeError(
+                "`vocabulary` must be a kr.elmo.Vocabulary, or the number of its words. Received: "
+                f"{vocabulary!r:.80}"
             )
         classes = positive.check("vocabulary", classes)
         if bilm.vocabulary_size not in (None, classes):
