@@ -98,7 +98,7 @@ def train(
         read.windows(batch_size, window)  # too short a text is refused before anything is written
     model = LanguageModel(bilm, words, batch_size, window, samples, seed=seed)
     if start is not None:
-        say(_softmax_from(start, model))
+        say(_softmax_from(start, model, words))
     model.compile(Adagrad(learning_rate))
 
     out.mkdir(parents=True, exist_ok=True)
@@ -183,7 +183,7 @@ def _vocabulary(file: Path | None, start: Path | None, text, min_count, max_word
     return found or Vocabulary.from_text(text, min_count, max_words)
 
 
-def _softmax_from(start: Path, model: LanguageModel) -> str:
+def _softmax_from(start: Path, model: LanguageModel, words: Vocabulary) -> str:
     """Take the softmax of a checkpoint if there is one for these words; what was done."""
     file = softmax_file(start)
     if file is None:
@@ -194,6 +194,8 @@ def _softmax_from(start: Path, model: LanguageModel) -> str:
             f"The checkpoint's softmax has {len(found.bias)} words, the vocabulary "
             f"{model.softmax.classes}: a new one is trained."
         )
+    if vocabulary_in(start) not in (None, words):
+        return "The checkpoint's softmax is one over other words: a new one is trained."
     model.softmax.kernel.assign(found.kernel)
     model.softmax.bias.assign(found.bias)
     return f"Going on from {start}, softmax included."

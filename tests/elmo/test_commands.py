@@ -74,6 +74,17 @@ def test_trains_and_goes_on_from_a_checkpoint(text, tmp_path):
     assert (tmp_path / "a/vocab.txt").read_bytes() == before
 
 
+def test_the_softmax_of_a_checkpoint_is_that_of_its_words(tmp_path):
+    words = kr.elmo.Vocabulary(["<S>", "</S>", "<UNK>", "ba", "ken"])
+    kit.language_model(words, compiled=False).save_checkpoint(tmp_path, words)
+    for order, said in ((1, "softmax included"), (-1, "one over other words")):
+        turned = kr.elmo.Vocabulary(words.words[::order])
+        model = kit.language_model(turned, compiled=False)
+        model.softmax.bias.assign([9.0] * 5)
+        assert said in train_command._softmax_from(tmp_path, model, turned)
+        assert model.softmax.bias.numpy().tolist() == [0.0 if order == 1 else 9.0] * 5
+
+
 def test_an_interrupted_training_goes_on(text, tmp_path, monkeypatch):
     options = f"{SMALL} --epochs 2 --seed 3"
     run(text, "--out", tmp_path / "whole", options)
