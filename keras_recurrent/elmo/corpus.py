@@ -142,10 +142,11 @@ class Corpus:
             (batch_size,)`, 1 in the first batch, else 0. All are int32.
 
         Raises:
-            ValueError: For a text that does not fill one batch.
+            ValueError: For a text that does not fill one batch, and for unknown arguments.
         """
         batch_size = options.positive_int("").check("batch_size", batch_size)
         window = options.positive_int("").check("window", window)
+        directions = _check_directions(directions)
         in_order = in_order or self.shuffle is None
         sizes = (batch_size, window)
         batches = self._steps_in_order(*sizes) if in_order else self.steps(*sizes)
@@ -217,3 +218,12 @@ class Corpus:
             for words in sentences(self.files[number], start, end):
                 if words is not None:
                     yield words[::-1] if backward else words
+
+
+def _check_directions(given) -> tuple[str, ...]:
+    sides = (given,) if isinstance(given, str) else tuple(given)
+    if not sides or len(set(sides)) < len(sides) or not set(sides) <= set(DIRECTIONS):
+        raise ValueError(
+            f"`directions` must be some of {DIRECTIONS}, each once. Received: directions={given!r}"
+        )
+    return sides

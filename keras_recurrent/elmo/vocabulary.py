@@ -83,9 +83,9 @@ class Vocabulary:
         return f"Vocabulary({len(self)} words: {', '.join(self.words[:6])} ...)"
 
     def ids(self, words: Iterable[str]) -> list[int]:
-        """The number of each word, that of `<UNK>` for words that are not there."""
+        """The number of each word, text or its bytes in UTF-8; that of `<UNK>` for others."""
         find, unknown = self._index.get, self.unknown
-        return [find(word, unknown) for word in words]
+        return [find(word if isinstance(word, str) else _text(word), unknown) for word in words]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The words of some numbers."""
@@ -162,3 +162,9 @@ class Vocabulary:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _text(word) -> str:
+    if not isinstance(word, bytes):
+        raise TypeError(f"A word must be text (str or bytes). Received: {word!r}")
+    return word.decode("utf-8", "replace")

@@ -219,6 +219,9 @@ def test_refuses(corpus, tmp_path, vocabulary):
         corpus().windows(64, 20)
     with pytest.raises(ValueError, match="does not fill one batch"):
         corpus("a\nb b b b b b b b b b b\n", shuffle=None).windows(2, 5)
+    with pytest.raises(ValueError, match="`directions` must be some of"):
+        _windows(corpus(), directions=("forward", "forwards"))
+    assert _windows(corpus(), directions="forward").element_spec[1].shape[2] == 1
     with pytest.raises(FileNotFoundError, match="no file"):
         kr.elmo.Corpus(tmp_path / "nothing", vocabulary)
     with pytest.raises(IsADirectoryError, match="by its files"):

@@ -24,6 +24,13 @@ def test_words_by_descending_frequency_then_by_code_points(tmp_path):
     assert "nowhere" not in vocabulary
 
 
+def test_words_may_come_as_bytes():
+    vocabulary = kr.elmo.Vocabulary([*ORDER])
+    assert vocabulary.ids(["zoë".encode(), "dog", b"\xff"]) == [9, 4, 2]
+    with pytest.raises(TypeError, match=r"must be text \(str or bytes\). Received: 4"):
+        vocabulary.ids(["dog", 4])
+
+
 def test_several_files_least_counts_and_sizes(tmp_path):
     _write(tmp_path, TEXT, "a.txt")
     _write(tmp_path, "cat cat cat cat\r\ncat\r\n", "b.txt")
