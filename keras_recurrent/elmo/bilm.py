@@ -12,6 +12,7 @@ from keras_recurrent.elmo.carried import CarriedStates
 from keras_recurrent.elmo.characters import PADDING, VOCABULARY, check_characters, word_to_ids
 from keras_recurrent.elmo.checkpoints.published import PublishedCheckpoints
 from keras_recurrent.elmo.direction import Direction
+from keras_recurrent.elmo.id_range import in_range
 from keras_recurrent.elmo.token_encoder import TokenEmbedding, TokenEncoder, check_filters
 from keras_recurrent.engines.lowering import active_form
 from keras_recurrent.options import Declared
@@ -279,7 +280,7 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
         ids = tf.cast(tf.ensure_shape(ids, expected), tf.int32)
         if active_form() is not None:
             return ids
-        return _in_range(ids, self.vocabulary_size or VOCABULARY)
+        return in_range(ids, self.vocabulary_size or VOCABULARY)
 
     def check_kind(self, ids) -> tuple:
         """The shape that ids have; an error for a tensor or `tf.TensorSpec` that cannot be ids."""
@@ -388,18 +389,3 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
             states = ends
         for variable, value in zip(self.warm_states, states, strict=True):
             variable.assign(value[0])
-
-
-def _in_range(ids, largest: int):
-    known = tf.get_static_value(ids)
-    if known is not None:
-        if known.size and (known.min() < 0 or known.max() > largest):
-            raise ValueError(
-                f"Ids lie between 0 and {largest}. Received: {known.min()} to {known.max()}"
-            )
-        return ids
-    fits = tf.reduce_all((ids >= 0) & (ids <= largest))
-    with tf.control_dependencies(
-        [tf.Assert(fits, [f"Ids lie between 0 and {largest}. Received:", ids])]
-    ):
-        return tf.identity(ids)
