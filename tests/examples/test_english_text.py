@@ -41,6 +41,7 @@ class TestTexts:
     @pytest.fixture
     def small(self, monkeypatch):
         def some():
+            yield Document("1790_without_words", 1790, "\n\n")
             yield Document("1995_first", 1995, "One two. Three.")
             yield Document("1996_second", 1996, "Four.")
             yield Document("2005/third", 2005, "Five.")

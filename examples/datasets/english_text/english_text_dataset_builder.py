@@ -13,7 +13,7 @@ VALID_FROM, TEST_FROM = 1996, 2006  # years of speeches
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """One example per document: its title, its year (0 if not known) and its sentences."""
+    """One example per document with words: its title, its year (0: not known) and its sentences."""
 
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS: ClassVar = [
@@ -46,6 +46,5 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, wanted: Callable[[int], bool] = lambda year: True):
         documents = SOURCES[self.builder_config.name]()
         for index, (title, year, text) in enumerate(documents):
-            if wanted(year):
-                sentences = tokenized_sentences(text)
+            if wanted(year) and (sentences := tokenized_sentences(text)):
                 yield index, {"title": title, "year": year, "sentences": sentences}
