@@ -43,7 +43,8 @@ class LanguageModel(TruncatedBPTT):
     all words of the vocabulary are summed over, and the logs have `perplexity`, exp of the mean nll of
     both directions, `forward_perplexity` and `backward_perplexity`. In training with samples there is
     `sampled_perplexity` in their place, which tells whether training goes on, but is comparable with
-    nothing. `predict` gives nll, `(rows, window, directions)`.
+    nothing. `predict` gives nll, `(rows, window, directions)`. Callbacks that monitor a perplexity need
+    `mode="min"`.
 
     Args:
         bilm: A `kr.elmo.BiLM`. Make it in the scope of the `tf.distribute` strategy, if there is one.
