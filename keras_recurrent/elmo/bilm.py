@@ -152,6 +152,10 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
                 f"given_characters={self.given_characters}, "
                 f"max_characters_per_token={self.max_characters_per_token}"
             )
+        if self.vocabulary_size == 1:
+            raise ValueError(
+                "The first two words of a vocabulary are `<S>` and `</S>`. Received: vocabulary_size=1"
+            )
         self.supports_jit = False  # unique words are as many as there are
         self.token_encoder = self._encoder()
         self.cells = {side: self._cells(side) for side in self.directions}
@@ -276,10 +280,11 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
         """The ids as a tensor; an error where they are none."""
         ids = tf.convert_to_tensor(ids)
         expected = self.check_kind(ids)
-        ids = tf.cast(tf.ensure_shape(ids, expected), tf.int32)
-        if active_form() is not None:
-            return ids
-        return _in_range(ids, self.vocabulary_size or VOCABULARY)
+        ids = tf.ensure_shape(ids, expected)
+        if active_form() is None:  # before numbers too large for int32 turn into small ones
+            wide = ids if ids.dtype == tf.int32 else tf.cast(ids, tf.int64)
+            ids = _in_range(wide, self.vocabulary_size or VOCABULARY)
+        return tf.cast(ids, tf.int32)
 
     def check_kind(self, ids) -> tuple:
         """The shape that ids have; an error for a tensor or `tf.TensorSpec` that cannot be ids."""
