@@ -1,16 +1,20 @@
 """`kr.ELMo`: vectors of words in their context, as a Keras layer."""
 
+import warnings
+import weakref
+
 import keras
 import tensorflow as tf
 
 from keras_recurrent import options
 from keras_recurrent.elmo import context
 from keras_recurrent.elmo.bilm import BiLM
-from keras_recurrent.elmo.characters import CharacterIds
+from keras_recurrent.elmo.characters import CharacterIds, tensor_of
 from keras_recurrent.elmo.scalar_mix import ScalarMix, check_mix_weights
 from keras_recurrent.keras_hooks import attach_mask
 from keras_recurrent.options import Declared
 
+_TUNING = weakref.WeakKeyDictionary()  # of a biLM the layers that were made to train it
 _CONTEXTS = {"inclusive": context.inclusive, "exclusive": context.exclusive}
 
 
@@ -52,7 +56,8 @@ class ELMo(Declared, keras.layers.Layer):
         `(batch, T, L + 1, 2 * width)`. Zeros where there is no word; a mask travels on with them.
 
     The weights of `bilm` are trained along with `fine_tune` only; it is set when the layer is made, for
-    every layer around that biLM. A small learning rate (a tenth of the task's) is advised then.
+    every layer around that biLM (with a warning where that ends the tuning of another one). A small
+    learning rate (a tenth of the task's) is advised then.
     """
 
     bilm = options.Option(
@@ -84,6 +89,7 @@ class ELMo(Declared, keras.layers.Layer):
                 f"output={self.output_kind!r} mixes nothing: leave {', '.join(without)} out, or use "
                 "output='mix'."
             )
+        self._warn_of_an_end_to_tuning()
         self.bilm.trainable = self.trainable and self.fine_tune
         self.supports_jit = False
         self.supports_masking = True
@@ -102,6 +108,18 @@ class ELMo(Declared, keras.layers.Layer):
         ]
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
+    def _warn_of_an_end_to_tuning(self) -> None:
+        tuning = _TUNING.setdefault(self.bilm, weakref.WeakSet())
+        if self.fine_tune:
+            tuning.add(self)
+        elif tuning and self.bilm.trainable:
+            names = sorted(layer.name for layer in tuning)
+            warnings.warn(
+                f"{self.name!r} has fine_tune=False, and so {names} no longer train the biLM that they "
+                "share with it. Make this layer with fine_tune=True too, or give it a biLM of its own.",
+                stacklevel=3,
+            )
+
     @property
     def trainable(self) -> bool:
         """Whether the layer is trained; its biLM only with `fine_tune`, whoever sets this."""
@@ -117,7 +135,7 @@ class ELMo(Declared, keras.layers.Layer):
         if isinstance(inputs, tf.RaggedTensor):  # Keras takes none
             inputs = self._ids(inputs)
         elif isinstance(inputs, list | tuple):
-            inputs = tf.constant(inputs)
+            inputs = tensor_of(inputs)
         return super().__call__(inputs, *args, **kwargs)
 
     def _ids(self, inputs):

@@ -186,6 +186,17 @@ class TestTraining:
         layer.trainable = True
         assert len(layer.trainable_weights) == 2 + fine_tune * count
 
+    def test_a_warning_where_a_layer_ends_the_tuning_of_another(self, recwarn):
+        shared = kit.make_bilm(num_layers=1)
+        frozen = kr.ELMo(shared)
+        tuning = [kr.ELMo(shared, fine_tune=True, name=name) for name in ("one", "two")]
+        assert not recwarn.list
+        with pytest.warns(UserWarning, match=r"\['one', 'two'\] no longer train"):
+            frozen = frozen, kr.ELMo(shared)
+        assert not any(layer.trainable_weights for layer in (shared, *frozen, *tuning))
+        kr.ELMo(shared)  # ends nothing any more
+        assert not recwarn.list
+
     def test_gradients_of_the_mix(self, bilm):
         layer, ids, step = make(bilm), kit.make_ids("holes"), 1e-6
         layers = kit.expect(bilm, ids).layers
@@ -216,6 +227,10 @@ class TestInputs:
         layer, sentences = make(bilm), [["naïve", "<S>", "🙂"], ["b" * 30], [], ["c", "d"]]
         expected = layer(oracle.batch_ids(sentences, kit.LENGTH))
         np.testing.assert_allclose(layer(tf.ragged.constant(sentences)), expected, atol=1e-6)
+
+    def test_lists_of_several_lengths(self, bilm):
+        with pytest.raises(ValueError, match="batch_to_ids"):
+            make(bilm)([["a", "b"], ["c"]])
 
     def test_strings_for_a_model_of_whole_words(self):
         words = kit.make_bilm(vocabulary_size=kit.VOCABULARY)
@@ -276,6 +291,8 @@ class TestBadOptions:
             ({"output": "top", "mixes": 2}, "mixes"),
             ({"output": "all", "layer_norm": True}, "layer_norm"),
             ({"mix_weights": "uniform"}, "mix_weights='uniform'"),
+            ({"mix_weights": [1.0, float("nan"), 0.0]}, "finite"),
+            ({"mix_weights": [1.0, float("-inf"), 0.0]}, "finite"),
         ],
     )
     def test_refused_where_it_is_given(self, bilm, options, message):
