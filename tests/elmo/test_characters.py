@@ -107,7 +107,7 @@ class TestCharacterIds:
         assert kr.elmo.CharacterIds()(tf.zeros(shape, tf.string)).shape == (*shape, 50)
 
     def test_lists_of_several_lengths(self):
-        with pytest.raises(ValueError, match="tf.ragged.constant"):
+        with pytest.raises(ValueError, match=r"tf\.ragged\.constant"):
             kr.elmo.CharacterIds()([["a", "b"], ["c"]])
 
     def test_numbers(self):

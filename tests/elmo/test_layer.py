@@ -62,7 +62,7 @@ class TestOutputs:
         expected = kit.expect(bilm, ids).layers.mean(axis=0)
         np.testing.assert_allclose(kr.ELMo(bilm)(ids), expected, **kit.CLOSE)
 
-    @pytest.mark.parametrize("variant", ["forward", "backward", "one layer", "words"])
+    @pytest.mark.parametrize("variant", ["forward", "backward", "words"])
     def test_exclusive_variants(self, variant):
         other = kit.make_bilm(**kit.VARIANTS[variant])
         ids = kit.ids_for(other, "holes")
@@ -160,9 +160,9 @@ class TestTraining:
     def test_dropout_of_the_language_model_only_where_it_is_tuned(self):
         ids = kit.make_ids("none")
         for fine_tune in (False, True):
-            noisy = kit.make_bilm(dropout=0.5)
-            layer = make(noisy, fine_tune=fine_tune)
-            change = np.abs(layer(ids, training=True) - mixed(noisy, ids)).max()
+            noisy = kit.make_bilm(num_layers=1, directions=("forward",), dropout=0.5)
+            layer, plain = kr.ELMo(noisy, fine_tune=fine_tune), kit.expect(noisy, ids).layers
+            change = np.abs(layer(ids, training=True) - plain.mean(axis=0)).max()
             assert change > 0.1 if fine_tune else change < 1e-5
 
     def test_l2_pulls_towards_equal_shares(self, bilm):
@@ -172,9 +172,10 @@ class TestTraining:
 
     @pytest.mark.parametrize("fine_tune", [False, True])
     def test_what_is_trained(self, fine_tune):
-        own = kit.make_bilm()
+        own = kit.make_bilm(num_layers=1, directions=("forward",))
         count = len(own.weights)
-        layer = make(own, fine_tune=fine_tune)
+        layer = kr.ELMo(own, fine_tune=fine_tune)
+        layer.build((None, None, kit.LENGTH))
         assert len(layer.trainable_weights) == 2 + fine_tune * count
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(layer(kit.make_ids()) ** 2)
