@@ -47,8 +47,8 @@ class ELMo(Declared, keras.layers.Layer):
 
     Call arguments:
         inputs: Character ids int32 `(batch, T, characters)`; or the words themselves, strings
-            `(batch, T)` or ragged, as for `kr.elmo.CharacterIds`; for a model of whole words ids
-            `(batch, T)`.
+            `(batch, T)`, as for `kr.elmo.CharacterIds`; for a model of whole words ids `(batch, T)`.
+            T may be ragged in each.
         training: Whether dropout is at work: on the output, and with `fine_tune` in the biLM.
 
     Returns:
@@ -139,9 +139,9 @@ class ELMo(Declared, keras.layers.Layer):
         return super().__call__(inputs, *args, **kwargs)
 
     def _ids(self, inputs):
-        """Words as ids; ids as they are."""
+        """Words as ids; ids as they are, with zeros where rows are shorter."""
         if keras.backend.standardize_dtype(inputs.dtype) != "string":
-            return inputs
+            return inputs.to_tensor() if isinstance(inputs, tf.RaggedTensor) else inputs
         if self.character_ids is None:
             raise TypeError(
                 "This biLM reads whole words by their numbers in its vocabulary: look them up first. "

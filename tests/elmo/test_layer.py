@@ -229,6 +229,14 @@ class TestInputs:
         expected = layer(oracle.batch_ids(sentences, kit.LENGTH))
         np.testing.assert_allclose(layer(tf.ragged.constant(sentences)), expected, atol=1e-6)
 
+    def test_ragged_ids(self, bilm):
+        layer, ids = make(bilm), kit.make_ids("right")
+        ragged = tf.RaggedTensor.from_tensor(ids, lengths=ids.any(axis=-1).sum(axis=1))
+        np.testing.assert_array_equal(layer(ragged), layer(ids))
+        words = kr.ELMo(kit.make_bilm(num_layers=1, vocabulary_size=kit.VOCABULARY))
+        got = words(tf.ragged.constant([[3, 4], [5]]))
+        np.testing.assert_array_equal(got, words(np.array([[3, 4], [5, 0]])))
+
     def test_lists_of_several_lengths(self, bilm):
         with pytest.raises(ValueError, match="batch_to_ids"):
             make(bilm)([["a", "b"], ["c"]])
