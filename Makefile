@@ -4,6 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= 2
 PAGE := examples/web
+ELMO_PEERS := $(VENV)/elmo-peers
 LITERTJS := $(PAGE)/node_modules/.package-lock.json
 
 .PHONY: help demo denoise pronounce elmo elmo-downstream elmo-edge web test test-web test-gpu chromium conformance support bench-train bench-export bench-elmo lint format package clean
@@ -88,6 +89,18 @@ bench-train: $(VENV)/ready-bench
 
 bench-export: $(VENV)/ready-bench
 	$(RUN) benchmarks/export.py $(ARGS)
+
+bench-elmo: $(VENV)/ready-bench $(ELMO_PEERS)/ready
+	$(RUN) benchmarks/elmo.py --peers $(ELMO_PEERS)/bin/python $(ARGS)
+
+# simple-elmo and bilm are written for TensorFlow 1, and licensed otherwise (simple-elmo: GPL-3).
+$(ELMO_PEERS)/ready: | $(VENV)/bin/python
+	$(RUN) -m venv $(ELMO_PEERS)
+	$(ELMO_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    tensorflow==2.21.0 tf_keras==2.21.0 h5py==3.14.0 smart_open==7.3.1
+	$(ELMO_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    bilm==0.1.post5 simple-elmo==0.9.2
+	@touch $@
 
 lint: $(VENV)/ready-dev
 	$(RUN) -m ruff check .

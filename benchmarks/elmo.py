@@ -16,6 +16,7 @@ if not __package__:  # run as a file: make `benchmarks` importable from the chec
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import elmo_report as report
 from benchmarks.elmo_goals import BILM, EMBEDDING, GROWTH, OURS, SIMPLE, TRAINING
@@ -61,9 +62,14 @@ def measure(options: argparse.Namespace, command: str) -> Results:
     settings = Settings(options.peers, **values | {"rounds": options.rounds or values["rounds"]})
     facts = machine.describe(("tensorflow", "keras", "numpy"))
     start, results = time.perf_counter(), []
-    console = Console(stderr=True)
-    with TemporaryDirectory() as folder, console.status("text and weights") as status:
-        bench = Bench(settings, Path(folder), status.update)
+    with TemporaryDirectory() as folder, _progress() as bar:
+        task = bar.add_task("text and weights", total=None)
+
+        def tick(what: str) -> None:
+            bar.update(task, description=what)
+            bar.refresh()
+
+        bench = Bench(settings, Path(folder), tick)
         if EMBEDDING in options.suites:
             results += [bench.embedding(batch_size) for batch_size in settings.sentences]
         if GROWTH in options.suites:
@@ -114,6 +120,12 @@ def _options(arguments: list[str]) -> argparse.Namespace:
                 "--no-peers measures without them"
             )
     return options
+
+
+def _progress() -> Progress:
+    # No refresh of its own: its thread would take time from what is being measured.
+    columns = TimeElapsedColumn(), TextColumn("{task.description}")
+    return Progress(*columns, auto_refresh=False, console=Console(stderr=True))
 
 
 if __name__ == "__main__":

@@ -114,8 +114,9 @@ class Bench:
                     for name, child in children.items():
                         self.tick(f"{GROWTH}, {label}: {name}")
                         seconds = child.ask("embed", sentences=sentences, **arguments[name])
-                        times = grown[name].seconds.setdefault(label, [])
-                        times.append(seconds / (len(sentences) * WORDS_A_SENTENCE))
+                        seconds /= len(sentences) * WORDS_A_SENTENCE
+                        grown[name].seconds.setdefault(label, []).append(seconds)
+                        memory[label].seconds.setdefault(name, []).append(seconds)
                         # The peak so far: only in the first round that of so many tokens.
                         memory[label].megabytes.setdefault(name, child.peak_megabytes())
         return [*grown.values(), *memory.values()]

@@ -26,7 +26,7 @@ from examples.downstream.sentences import Layers, Tokens
 from examples.downstream.trials import Schedule, Score
 
 TRAINED = Path("outputs/elmo/checkpoint")
-SEEDS, LABELS = 5, (100, 400, 1600, 6400)
+SEEDS, LABELS = 4, (100, 600, 3600)
 QUICK_SEEDS, QUICK_LABELS, QUICK_SHARE = 2, (20, 60), 0.04
 QUICK = Schedule(epochs=1, patience=1)
 

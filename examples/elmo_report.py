@@ -53,14 +53,20 @@ def draw(curve: Curve, n_grams: dict | None, path: Path) -> None:
     """Perplexity over epochs as a PNG: training, validation, and the 5-gram model's as lines."""
     figure, axes = plt.subplots(figsize=(7, 4.4), layout="constrained", facecolor="white")
     if curve.training:
-        axes.plot(*zip(*curve.training, strict=True), color="0.6", lw=1, label="training, sampled")
+        axes.plot(
+            *zip(*curve.training, strict=True),
+            color="0.6",
+            lw=1,
+            label="training, sampled: not comparable",
+        )
     epochs = range(1, len(curve.validation) + 1)
     for side, colour in COLOURS.items():
         values = [point[side] for point in curve.validation]
         axes.plot(epochs, values, "o-", color=colour, label=f"validation, {side}")
         if n_grams is not None:
             label = f"5-gram Kneser-Ney, {side}"
-            axes.axhline(n_grams[side]["validation"], ls="--", lw=1, color=colour, label=label)
+            style = "--" if side == "forward" else ":"
+            axes.axhline(n_grams[side]["validation"], ls=style, color=colour, label=label)
     axes.set(yscale="log", xlabel="epochs", ylabel="perplexity", title="biLM of English text")
     ticks = (50, 100, 150, 200, 300, 500, 1000, 2000)
     axes.set_yticks(ticks, map(str, ticks), minor=False)

@@ -1,6 +1,6 @@
 """Integer `.tflite` files: what the converter leaves wrong in them, and what it left in floats.
 
-Five repairs, each of a fault that was met with TensorFlow 2.21:
+Six repairs, each of a fault that was met with TensorFlow 2.21:
 
 * A tensor that is zero in all samples (the first state of an unrolled loop) gets the 16-bit scale 0 or
   next to it, on which the kernels of ADD and SUB end the process.
@@ -10,6 +10,8 @@ Five repairs, each of a fault that was met with TensorFlow 2.21:
 * A fused LSTM whose output is concatenated with another's (`Bidirectional`) gets the scale of both
   together for its output, but not for its state, which is the same numbers: one direction is then off
   by the ratio of the two.
+* A REVERSE_V2 whose output is joined with other tensors, or chosen between, gets their scale for its
+  output and not for its input, but moves the numbers as they are: off by the ratio of the two.
 * Tensors of an unrolled loop carry the names of all its steps: two thirds of a file of 200 steps.
 """
 
@@ -20,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_recurrent.export import schema
-from keras_recurrent.export.rewrite import rewrite
+from keras_recurrent.export.rewrite import operation_code, rewrite
 
 # CAST: a mask, which then becomes integers. RESHAPE: an output that a state shares.
 NOT_COMPUTING = ("QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE")
@@ -38,6 +40,7 @@ def mend(path: Path) -> None:
             _part_biases(model, graph, types)
             _split_in_integers(model, graph)
             _states_as_outputs(model, graph, types)
+            _reverse_at_one_scale(model, graph)
             for tensor in graph.tensors:
                 tensor.name = (tensor.name or b"").split(b";")[0]
                 if tensor.quantization is not None:  # no runtime reads the ranges behind the scales
@@ -123,6 +126,42 @@ def _states_as_outputs(model, graph, types) -> None:
             output, state = graph.tensors[operator.outputs[0]], graph.tensors[operator.inputs[18]]
             if output.type == state.type == types.INT8:
                 state.quantization = deepcopy(output.quantization)
+
+
+def _reverse_at_one_scale(model, graph) -> None:
+    """A QUANTIZE in front takes the numbers to the scale of the output."""
+    generated = schema.litert("schema_py_generated")
+    operators = []
+    for operator in schema.operators(graph):
+        if schema.operation(model, operator) == "REVERSE_V2":
+            source, axes = operator.inputs
+            given, wanted = (graph.tensors[p] for p in (source, operator.outputs[0]))
+            both = _scales(given) is not None and _scales(wanted) is not None
+            if both and not _same_units(given, wanted):
+                own = deepcopy(given)
+                own.type, own.quantization = wanted.type, deepcopy(wanted.quantization)
+                own.name = (own.name or b"") + b"_requantized"
+                graph.tensors.append(own)
+                place = len(graph.tensors) - 1
+                operators.append(_quantize(model, generated, source, place))
+                operator.inputs = np.array([place, axes], np.int32)
+        operators.append(operator)
+    graph.operators = operators
+
+
+def _quantize(model, generated, source: int, target: int):
+    return generated.OperatorT(
+        opcodeIndex=operation_code(model, "QUANTIZE"),
+        inputs=np.array([source], np.int32),
+        outputs=np.array([target], np.int32),
+        builtinOptionsType=generated.BuiltinOptions.QuantizeOptions,
+        builtinOptions=generated.QuantizeOptionsT(),
+    )
+
+
+def _same_units(tensor, other) -> bool:
+    pairs = ((t.quantization.scale, t.quantization.zeroPoint) for t in (tensor, other))
+    return all(np.array_equal(a, b) for a, b in zip(*pairs, strict=True))
 
 
 def _scales(tensor) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_recurrent.export import schema
-from keras_recurrent.export.rewrite import rewrite
+from keras_recurrent.export.rewrite import operation_code, rewrite
 
 
 def replace(path: Path) -> None:
@@ -72,7 +72,7 @@ def _any(model, graph, operator, generated) -> list:
     values, axes = operator.inputs
     (result,) = operator.outputs
     against, none = _like(model, graph, values, generated), _like(model, graph, result, generated)
-    operator.opcodeIndex = _code(model, generated, "REDUCE_ALL")
+    operator.opcodeIndex = operation_code(model, "REDUCE_ALL")
     operator.inputs = np.array([against, axes], np.int32)
     operator.outputs = np.array([none], np.int32)
     return [
@@ -100,23 +100,9 @@ def _not(model, generated, source: int, target: int):
 def _operator(model, generated, name: str, inputs, result: int, options: dict):
     ((kind, values),) = options.items()
     return generated.OperatorT(
-        opcodeIndex=_code(model, generated, name),
+        opcodeIndex=operation_code(model, name),
         inputs=np.array(inputs, np.int32),
         outputs=np.array([result], np.int32),
         builtinOptionsType=getattr(generated.BuiltinOptions, kind),
         builtinOptions=values,
     )
-
-
-def _code(model, generated, name: str) -> int:
-    """The place of an operation among the codes of the file."""
-    number = getattr(generated.BuiltinOperator, name)
-    for place, code in enumerate(model.operatorCodes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
-            return place
-    model.operatorCodes.append(
-        generated.OperatorCodeT(
-            deprecatedBuiltinCode=min(number, 127), builtinCode=number, version=1
-        )
-    )
-    return len(model.operatorCodes) - 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_recurrent.export import schema
-from keras_recurrent.export.rewrite import rewrite
+from keras_recurrent.export.rewrite import operation_code, rewrite
 
 
 def part_outputs(path: Path) -> None:
@@ -61,7 +61,7 @@ def _reshape(model, graph, generated, source: int, target: int) -> list:
     )
     shape = len(graph.tensors) - 1
     reshape = generated.OperatorT(
-        opcodeIndex=_code(model, generated, "RESHAPE"),
+        opcodeIndex=operation_code(model, "RESHAPE"),
         inputs=np.array([source, shape], np.int32),
         outputs=np.array([target], np.int32),
         builtinOptionsType=generated.BuiltinOptions.ReshapeOptions,
@@ -70,24 +70,13 @@ def _reshape(model, graph, generated, source: int, target: int) -> list:
     if not is_open:
         return [reshape]
     tell = generated.OperatorT(
-        opcodeIndex=_code(model, generated, "SHAPE"),
+        opcodeIndex=operation_code(model, "SHAPE"),
         inputs=np.array([source], np.int32),
         outputs=np.array([shape], np.int32),
         builtinOptionsType=generated.BuiltinOptions.ShapeOptions,
         builtinOptions=generated.ShapeOptionsT(outType=generated.TensorType.INT32),
     )
     return [tell, reshape]
-
-
-def _code(model, generated, name: str) -> int:
-    wanted = getattr(generated.BuiltinOperator, name)
-    for number, code in enumerate(model.operatorCodes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == wanted:
-            return number
-    model.operatorCodes.append(
-        generated.OperatorCodeT(deprecatedBuiltinCode=wanted, builtinCode=wanted, version=1)
-    )
-    return len(model.operatorCodes) - 1
 
 
 def _buffer(model, generated, content: bytes) -> int:

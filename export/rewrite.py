@@ -179,3 +179,18 @@ def _aligned_buffer():
             return super().Pack(builder)
 
     return AlignedBuffer
+
+
+def operation_code(model, name: str) -> int:
+    """The place of an operation among the codes of a file, which gets it if need be."""
+    generated = schema.litert("schema_py_generated")
+    number = getattr(generated.BuiltinOperator, name)
+    for place, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
+            return place
+    model.operatorCodes.append(
+        generated.OperatorCodeT(
+            deprecatedBuiltinCode=min(number, 127), builtinCode=number, version=1
+        )
+    )
+    return len(model.operatorCodes) - 1

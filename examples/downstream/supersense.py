@@ -14,12 +14,12 @@ from .trials import Examples, Parts, Schedule, Score, Trials
 from .usages import WORDS, Reader, split_words
 
 SHARES = (0.78, 0.02, 0.20)  # of the words, for training, validation and test
-EPOCHS, PATIENCE = 25, 2
+EPOCHS, PATIENCE = 15, 2
 
 
 def schedule(count: int) -> Schedule:
     """How to train on some number of labels."""
-    return Schedule(EPOCHS, PATIENCE, batch_size=32 if count < 1000 else 128)
+    return Schedule(EPOCHS, PATIENCE, batch_size=32 if count < 500 else 128)
 
 
 class Supersenses(NamedTuple):

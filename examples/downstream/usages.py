@@ -8,7 +8,7 @@ from examples.datasets.senses import Usage, load_senses
 
 from .sentences import Layers, Words
 
-LENGTH = 20  # tokens; one sentence in two hundred is longer and is left out
+LENGTH = 12  # tokens; one sentence in twenty is longer and is left out
 WORDS = 8000  # ids of words
 
 

@@ -18,7 +18,7 @@ from .usages import WORDS, Reader, split_words
 
 PAIRS_A_WORD = 3  # of each kind, at most
 SHARES = (0.7, 0.1, 0.2)  # of the words, for training, validation and test
-SCHEDULE = Schedule(epochs=8, patience=2, batch_size=128)
+SCHEDULE = Schedule(epochs=6, patience=2, batch_size=128)
 
 
 class Pairs(NamedTuple):

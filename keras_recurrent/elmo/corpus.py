@@ -67,8 +67,9 @@ class Corpus:
         self.seed = options.check_seed("seed", 0 if seed is None else seed)
         self.files = text_files(text)
         self.words = self.sentences = self.documents = 0
-        places = [place for number in range(len(self.files)) for place in self._read(number)]
-        self._places = np.array(places, np.int64).reshape(-1, 3)
+        places = (place for number in range(len(self.files)) for place in self._read(number))
+        numbers = np.fromiter(itertools.chain.from_iterable(places), np.int64)
+        self._places = numbers.reshape(-1, 3)
         if not self.sentences:
             raise ValueError(f"The text holds no sentence. Received: {text!r}")
 

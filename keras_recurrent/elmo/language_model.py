@@ -35,7 +35,7 @@ class LanguageModel(TruncatedBPTT):
     very cells of `bilm`, which is trained by this and used afterwards. Characters and softmax are
     shared. Rows go on from window to window, with their states and without the gradient; see
     `kr.training.TruncatedBPTT`, which this is: states, several replicas and workers, and exact
-    resumption with `kr.training.BackupAndRestore`, in the middle of shuffled epochs' orders too.
+    resumption with `kr.training.BackupAndRestore`, the order of a corpus's documents included.
     `bilm.dropout` holds for every LSTM's inputs and for the outputs.
 
     `fit`, `evaluate` and `predict` read a `Corpus`, or a dataset of its `windows`. Outside of training

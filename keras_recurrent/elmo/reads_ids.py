@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_recurrent.elmo.characters import PADDING, VOCABULARY, word_to_ids
+from keras_recurrent.elmo.id_range import in_range
 from keras_recurrent.engines.lowering import active_form
 
 
@@ -21,7 +22,7 @@ class ReadsIds:
         ids = tf.ensure_shape(ids, expected)
         if active_form() is None:  # before numbers too large for int32 turn into small ones
             wide = ids if ids.dtype == tf.int32 else tf.cast(ids, tf.int64)
-            ids = _in_range(wide, self.vocabulary_size or VOCABULARY)
+            ids = in_range(wide, self.vocabulary_size or VOCABULARY)
         return tf.cast(ids, tf.int32)
 
     def check_kind(self, ids) -> tuple:
@@ -72,18 +73,3 @@ class ReadsIds:
         if self.vocabulary_size is not None:
             return 1, 2
         return tuple(word_to_ids(word, self.characters) for word in ("<S>", "</S>"))
-
-
-def _in_range(ids, largest: int):
-    known = tf.get_static_value(ids)
-    if known is not None:
-        if known.size and (known.min() < 0 or known.max() > largest):
-            raise ValueError(
-                f"Ids lie between 0 and {largest}. Received: {known.min()} to {known.max()}"
-            )
-        return ids
-    fits = tf.reduce_all((ids >= 0) & (ids <= largest))
-    with tf.control_dependencies(
-        [tf.Assert(fits, [f"Ids lie between 0 and {largest}. Received:", ids])]
-    ):
-        return tf.identity(ids)

@@ -150,6 +150,8 @@ class TestRun:
         assert "| ours | 1,000 | 1,000 - 1,000 | 1.00 |  |" in text
         assert "| simple-elmo | 333 | 333 - 333 | 0.33 | 0.0e+00 |" in text
         assert "| embedding 10,000 tokens | 500 | 1,000 |  |" in text
+        assert "| peak memory: ours ÷ simple-elmo | 1,000 tokens | 0.7 | 0.500 | reached |" in text
+        assert "| a token's time ÷ that of 1,000 tokens | ours | 1.1 | 1.000 | reached |" in text
         assert "embedding, batch 32, 32, 19, bilm: RuntimeError: bilm ended with code 1" in text
         assert "* simple-elmo: 1.2" in text
 

@@ -1,6 +1,7 @@
 """Windows of a text: how rows are packed, orders of epochs, and what is no text."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -193,6 +194,18 @@ def test_long_lines_are_long_sentences(corpus):
     assert words[0, 0, 0, 0] == "<S>"
     assert set(words[1:, 0].ravel()) == {"a"}
     assert resets.sum() == 2
+
+
+def test_the_text_is_not_held_in_memory(tmp_path, vocabulary):
+    path = _write(tmp_path, ("a b c d e f\n" * 20 + "\n") * 2500)
+    tracemalloc.start()
+    text = kr.elmo.Corpus(path, vocabulary)
+    batches = text._packed("forward", 32, 20, in_order=False)
+    assert sum(1 for _ in itertools.islice(batches, 50)) == 50
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert text.documents == 2500
+    assert peak < path.stat().st_size / 2  # as words it would be ten times the file
 
 
 def test_refuses(corpus, tmp_path, vocabulary):

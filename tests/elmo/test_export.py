@@ -81,14 +81,17 @@ def test_microcontroller(tmp_path, micro):
 
 
 def test_integers_are_unrolled(tmp_path):
-    model = model_of(tiny(directions=("forward",)), 2)
+    """The words' own vectors are larger than the states, which are joined with them."""
+    bilm = tiny(directions=("backward",))
+    bilm.token_encoder.projection_kernel.assign(3 * bilm.token_encoder.projection_kernel)
+    model, path = model_of(bilm, 2, output="all"), tmp_path / "m.tflite"
     data = kr.elmo.batch_to_ids([[a + b, b] for a in "abcdefgh" for b in "xyz"], LENGTH)
-    report = export.to_tflite(
-        model, tmp_path / "m.tflite", quantize="int8", representative_data=data
-    )
+    report = export.to_tflite(model, path, quantize="int8", representative_data=data, verify=False)
     assert report.form == "unroll"
-    assert report.largest_difference < 0.05
-    assert {t.dtype for t in report.inputs} == {"int32"}
+    run = open_tflite(path)
+    found = np.concatenate([run(ids=row[np.newaxis])["output_0"] for row in data])
+    expected = model(data)
+    assert np.abs(found - expected)[:, :, 1].mean() < 0.1 * np.std(expected[:, :, 1])
 
 
 def test_text_is_refused(tmp_path):
