@@ -14,7 +14,7 @@ from keras_recurrent.elmo.scalar_mix import ScalarMix, check_mix_weights
 from keras_recurrent.keras_hooks import attach_mask
 from keras_recurrent.options import Declared
 
-_TUNING = weakref.WeakKeyDictionary()  # of a biLM the layers that were made to train it
+_AROUND = weakref.WeakKeyDictionary()  # of a biLM the layers that were made around it
 _CONTEXTS = {"inclusive": context.inclusive, "exclusive": context.exclusive}
 
 
@@ -57,7 +57,7 @@ class ELMo(Declared, keras.layers.Layer):
 
     The weights of `bilm` are trained along with `fine_tune` only; it is set when the layer is made, for
     every layer around that biLM (with a warning where that ends the tuning of another one). A small
-    learning rate (a tenth of the task's) is advised then.
+    learning rate (a tenth of the task's) is advised then. A `stateful` biLM needs a layer to itself.
     """
 
     bilm = options.Option(
@@ -89,7 +89,7 @@ class ELMo(Declared, keras.layers.Layer):
                 f"output={self.output_kind!r} mixes nothing: leave {', '.join(without)} out, or use "
                 "output='mix'."
             )
-        self._warn_of_an_end_to_tuning()
+        self._warn_of_what_is_shared()
         self.bilm.trainable = self.trainable and self.fine_tune
         self.supports_jit = False
         self.supports_masking = True
@@ -108,17 +108,23 @@ class ELMo(Declared, keras.layers.Layer):
         ]
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
-    def _warn_of_an_end_to_tuning(self) -> None:
-        tuning = _TUNING.setdefault(self.bilm, weakref.WeakSet())
-        if self.fine_tune:
-            tuning.add(self)
-        elif tuning and self.bilm.trainable:
-            names = sorted(layer.name for layer in tuning)
+    def _warn_of_what_is_shared(self) -> None:
+        around = _AROUND.setdefault(self.bilm, weakref.WeakSet())
+        tuning = sorted(layer.name for layer in around if layer.fine_tune)
+        if tuning and self.bilm.trainable and not self.fine_tune:
             warnings.warn(
-                f"{self.name!r} has fine_tune=False, and so {names} no longer train the biLM that they "
+                f"{self.name!r} has fine_tune=False, and so {tuning} no longer train the biLM that they "
                 "share with it. Make this layer with fine_tune=True too, or give it a biLM of its own.",
                 stacklevel=3,
             )
+        if around and self.bilm.stateful:
+            warnings.warn(
+                f"{self.name!r} shares a stateful biLM with {sorted(layer.name for layer in around)}: "
+                "each of them goes on from the states that another one left of the same text. Use one "
+                "layer, with `mixes` for several vectors, or a biLM for each.",
+                stacklevel=3,
+            )
+        around.add(self)
 
     @property
     def trainable(self) -> bool:

@@ -198,6 +198,13 @@ class TestTraining:
         kr.ELMo(shared)  # ends nothing any more
         assert not recwarn.list
 
+    def test_a_warning_where_layers_share_carried_states(self, recwarn):
+        shared = kit.make_bilm(num_layers=1, stateful=True)
+        layers = [kr.ELMo(shared, name="one")]
+        assert not recwarn.list
+        with pytest.warns(UserWarning, match=r"'two' shares a stateful biLM with \['one'\]"):
+            layers.append(kr.ELMo(shared, name="two"))
+
     def test_gradients_of_the_mix(self, bilm):
         layer, ids, step = make(bilm), kit.make_ids("holes"), 1e-6
         layers = kit.expect(bilm, ids).layers
