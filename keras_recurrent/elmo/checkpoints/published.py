@@ -20,7 +20,7 @@ class PublishedCheckpoints:
             embedding_file: HDF5 file whose `embedding` (V, P) holds the vectors of a fixed vocabulary
                 (`dump_token_embeddings` of bilm-tf): the model reads numbers of words, not characters.
                 Its first two rows must be those of `<S>` and `</S>`, as for each of bilm-tf's
-                vocabularies; the file does not tell, and other words there give other vectors.
+                vocabularies; there is a warning where the weights tell that they are not.
             **kwargs: Further arguments of the constructor that the files do not tell: `dropout`,
                 `initial_state`, `name`, `dtype`, `trainable`.
 
