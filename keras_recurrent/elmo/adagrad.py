@@ -24,6 +24,9 @@ class Adagrad(keras.optimizers.Optimizer):
         initial_accumulator_value: a at first.
         epsilon: ε.
         max_norm: n; None for no limit.
+
+    Raises:
+        ValueError: For numbers that are not positive.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class Adagrad(keras.optimizers.Optimizer):
         name: str = "adagrad",
         **kwargs,
     ):
+        if options.is_number(learning_rate):
+            options.positive_float("").check("learning_rate", learning_rate)
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon

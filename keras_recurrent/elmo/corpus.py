@@ -83,18 +83,18 @@ class Corpus:
         """Count a file, and find the places of what is shuffled: file, first byte, byte behind."""
         file, start = self.files[number], None
         by_sentence, by_document = self.shuffle == "sentences", self.shuffle == "documents"
-        within = False
+        within, last = False, -1
         for at, words in numbered(file):
             if words is None:
                 within = False
-                if by_document and start is not None and at > start:
+                if by_document and start is not None and at > last:
                     yield number, start, at
                     start = None
                 continue
             self.words += len(words)
             self.sentences += 1
             self.documents += not within
-            within = True
+            within, last = True, at
             if by_sentence and start != at:  # lines that end in \r alone stay together
                 if start is not None:
                     yield number, start, at
@@ -142,10 +142,11 @@ class Corpus:
             (batch_size,)`, 1 in the first batch, else 0. All are int32.
 
         Raises:
-            ValueError: For a text that does not fill one batch.
+            ValueError: For a text that does not fill one batch, and for unknown arguments.
         """
         batch_size = options.positive_int("").check("batch_size", batch_size)
         window = options.positive_int("").check("window", window)
+        directions = _check_directions(directions)
         in_order = in_order or self.shuffle is None
         sizes = (batch_size, window)
         batches = self._steps_in_order(*sizes) if in_order else self.steps(*sizes)
@@ -217,3 +218,12 @@ class Corpus:
             for words in sentences(self.files[number], start, end):
                 if words is not None:
                     yield words[::-1] if backward else words
+
+
+def _check_directions(given) -> tuple[str, ...]:
+    sides = (given,) if isinstance(given, str) else tuple(given)
+    if not sides or len(set(sides)) < len(sides) or not set(sides) <= set(DIRECTIONS):
+        raise ValueError(
+            f"`directions` must be some of {DIRECTIONS}, each once. Received: directions={given!r}"
+        )
+    return sides

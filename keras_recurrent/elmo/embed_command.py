@@ -26,8 +26,14 @@ def embed(
 
     Returns:
         The number of sentences.
+
+    Raises:
+        ValueError: For an `out` that is one of the texts, and as `kr.elmo.embed`.
+        OSError: For missing files, and where nothing can be written.
     """
     files = text_files(text)
+    if out.exists() and any(out.samefile(file) for file in files):
+        raise ValueError(f"The vectors would take the place of the text itself: {str(out)!r}")
     bilm = bilm_in(model)
     if bilm.vocabulary_size is not None:
         arguments["vocabulary"] = vocabulary_in(model)

@@ -85,8 +85,8 @@ def embed(
         options.check_choice("pooling", pooling, (None, "mean")),
         check_dtype(dtype),
     )
-    if isinstance(sentences, str | bytes):
-        raise TypeError(f"Give lists of words. Received: the text {sentences[:60]!r}")
+    if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
+        raise TypeError(f"Give lists of words. Received: {sentences!r:.80}")
     cache = check_cache(cache)
     if not bilm.built:
         bilm.build()

@@ -1,5 +1,7 @@
 """The arguments of `embed`, checked."""
 
+from collections.abc import Iterable
+
 import tensorflow as tf
 
 from keras_recurrent import options
@@ -8,7 +10,8 @@ from keras_recurrent.elmo.characters import BOUNDARIES
 
 
 def check_sentence(sentence) -> list:
-    words = None if isinstance(sentence, str | bytes) else list(sentence)
+    is_list = isinstance(sentence, Iterable) and not isinstance(sentence, str | bytes)
+    words = list(sentence) if is_list else None
     if words is None or not all(isinstance(word, str | bytes) for word in words):
         raise TypeError(
             "A sentence must be a list of words, text.split() being the simplest way to get them. "
@@ -34,6 +37,11 @@ def check_bilm(bilm, vocabulary) -> None:
             "A biLM of whole words needs its `vocabulary`, a kr.elmo.Vocabulary; one of characters "
             f"takes none. Received: vocabulary_size={bilm.vocabulary_size}, vocabulary={vocabulary!r}"
         )
+    check_words(bilm, vocabulary)
+
+
+def check_words(bilm: BiLM, vocabulary) -> None:
+    """Refuse a vocabulary that is not that of a biLM of whole words."""
     if len(vocabulary) != bilm.vocabulary_size or vocabulary.ids(BOUNDARIES) != [0, 1]:
         raise ValueError(
             f"The biLM has {bilm.vocabulary_size} words, <S> and </S> first; this is another's "
@@ -47,7 +55,7 @@ def check_layers(output, num_layers: int):
         output = options.check_choice("output", output, ("all", "top", "average"))
         known = {"all": tuple(range(num_layers + 1)), "top": num_layers, "average": output}
         return known[output]
-    layers = [output] if isinstance(output, int) else list(output)
+    layers = list(output) if isinstance(output, Iterable) else [output]
     fits = layers and all(type(layer) is int and 0 <= layer <= num_layers for layer in layers)
     if not fits:
         raise ValueError(

@@ -12,6 +12,7 @@ from keras_recurrent import options
 from keras_recurrent.elmo.adagrad import Adagrad
 from keras_recurrent.elmo.bilm import BiLM
 from keras_recurrent.elmo.corpus import Corpus
+from keras_recurrent.elmo.embedding_arguments import check_words
 from keras_recurrent.elmo.vocabulary import Vocabulary
 from keras_recurrent.elmo.word_costs import WordCosts
 from keras_recurrent.losses import SumOverTime
@@ -53,8 +54,9 @@ class LanguageModel(TruncatedBPTT):
         seed: Of these draws; None takes one.
 
     Raises:
-        TypeError: For something else than a biLM.
-        ValueError: For sizes that are not positive, rows that do not divide among the replicas.
+        TypeError: For something else than a biLM, or than a vocabulary.
+        ValueError: For sizes that are not positive, rows that do not divide among the replicas, a biLM
+            of other whole words; in `fit` and `evaluate` for a `Corpus` with another vocabulary.
 
     Example:
         ```python
@@ -88,11 +90,23 @@ class LanguageModel(TruncatedBPTT):
                 "Each replica keeps the states of as many rows: `batch_size` must be a multiple of "
                 f"their number. Received: batch_size={batch_size}, {copies} replicas"
             )
-        costs = WordCosts(bilm, positive.check("vocabulary", classes), samples, seed)
+        if not isinstance(classes, int):
+            raise TypeError(
+                "`vocabulary` must be a kr.elmo.Vocabulary, or the number of its words. Received: "
+                f"{vocabulary!r:.80}"
+            )
+        classes = positive.check("vocabulary", classes)
+        if bilm.vocabulary_size not in (None, classes):
+            raise ValueError(
+                "A biLM of whole words predicts the words that it reads. Received: "
+                f"vocabulary_size={bilm.vocabulary_size} for a vocabulary of {classes} words"
+            )
+        costs = WordCosts(bilm, classes, samples, seed)
         costs.build_for(self.batch_size // copies, self.window)
         super().__init__(costs, **kwargs)
         self.means = {side: keras.metrics.Mean(f"{side}_nll") for side in bilm.directions}
         self._summing_over_all = False
+        self._vocabulary = vocabulary if isinstance(vocabulary, Vocabulary) else None
 
     @property
     def bilm(self) -> BiLM:
@@ -152,7 +166,14 @@ class LanguageModel(TruncatedBPTT):
                 "The text must be read with the vocabulary of the model. Received: "
                 f"{len(corpus.vocabulary)} words for a softmax over {self.softmax.classes}"
             )
+        if self._vocabulary not in (None, corpus.vocabulary):
+            raise ValueError(
+                "The text must be read with the vocabulary of the model, whose words these are not, or "
+                f"not in its order. Expected: {self._vocabulary!r}. Received: {corpus.vocabulary!r}"
+            )
         by_characters = self.bilm.vocabulary_size is None
+        if not by_characters:
+            check_words(self.bilm, corpus.vocabulary)
         return corpus.windows(
             self.batch_size,
             self.window,

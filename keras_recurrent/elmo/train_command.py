@@ -23,6 +23,7 @@ from keras_recurrent.elmo.vocabulary import Vocabulary
 from keras_recurrent.training import BackupAndRestore
 
 UNFINISHED = "unfinished"  # folder of a training's backup; a finished one deletes it
+OPTIONS = "options.json"
 _SETTINGS = "settings.json"
 
 
@@ -71,13 +72,14 @@ def train(
 
     Raises:
         ValueError: For texts, vocabularies and checkpoints that are none, sizes beside `start`, an
-            unfinished training without `resume`, or one with other settings.
+            `out` with a model in it, an unfinished training without `resume`, or one with other
+            settings.
         OSError: For missing files, and where nothing can be written.
     """
     given = {**locals()}
     unfinished = out / UNFINISHED
     settings = _settings(given)
-    _check_begin(unfinished, resume, settings)
+    _check_begin(out, resume, settings)
     if start is not None and sizes:
         raise ValueError(
             "The sizes are those of the checkpoint that training goes on from. Received: "
@@ -92,23 +94,28 @@ def train(
     corpus = Corpus(text, words, shuffle=shuffle, seed=seed)
     held_out = Corpus(validation, words, shuffle=None) if validation else None
     say(f"{corpus.words:,} words in {corpus.documents:,} documents; {len(words):,} to predict")
-    corpus.windows(batch_size, window)  # too short a text is refused before anything is written
+    for read in filter(None, (corpus, held_out)):
+        read.windows(batch_size, window)  # too short a text is refused before anything is written
     model = LanguageModel(bilm, words, batch_size, window, samples, seed=seed)
     if start is not None:
-        say(_softmax_from(start, model))
+        say(_softmax_from(start, model, words))
     model.compile(Adagrad(learning_rate))
 
     out.mkdir(parents=True, exist_ok=True)
     words.write(out / VOCABULARY)
     unfinished.mkdir(exist_ok=True)
     _write(unfinished / _SETTINGS, settings)
-    history = model.fit(
-        corpus,
-        epochs=epochs,
-        validation_data=held_out,
-        callbacks=[_Checkpoint(out, words), BackupAndRestore(unfinished)],
-        verbose=1 if sys.stdout.isatty() else 2,
-    ).history
+    try:
+        history = model.fit(
+            corpus,
+            epochs=epochs,
+            validation_data=held_out,
+            callbacks=[_Checkpoint(out, words), BackupAndRestore(unfinished)],
+            verbose=1 if sys.stdout.isatty() else 2,
+        ).history
+    except KeyboardInterrupt:
+        say("\nStopped. The same command with --resume goes on from the last full epoch.")
+        raise
     say(f"Written: {', '.join(sorted(p.name for p in out.iterdir() if p.is_file()))} in {out}")
     for name in ("perplexity", *(f"{side}_perplexity" for side in bilm.directions)):
         for value in history.get(f"val_{name}", [])[-1:]:
@@ -143,13 +150,18 @@ def _plain(value):
     return value
 
 
-def _check_begin(unfinished: Path, resume: bool, settings: dict) -> None:
+def _check_begin(out: Path, resume: bool, settings: dict) -> None:
+    unfinished = out / UNFINISHED
     file = unfinished / _SETTINGS
     if not resume:
         if file.exists():
             raise ValueError(
                 f"An unfinished training lies in {str(unfinished)!r}. Go on with it by --resume, or "
                 "delete that folder."
+            )
+        if (out / OPTIONS).exists():
+            raise ValueError(
+                f"A model lies in {str(out)!r} already. Write to another folder, or delete that one."
             )
         return
     if not file.exists():
@@ -171,7 +183,7 @@ def _vocabulary(file: Path | None, start: Path | None, text, min_count, max_word
     return found or Vocabulary.from_text(text, min_count, max_words)
 
 
-def _softmax_from(start: Path, model: LanguageModel) -> str:
+def _softmax_from(start: Path, model: LanguageModel, words: Vocabulary) -> str:
     """Take the softmax of a checkpoint if there is one for these words; what was done."""
     file = softmax_file(start)
     if file is None:
@@ -182,6 +194,8 @@ def _softmax_from(start: Path, model: LanguageModel) -> str:
             f"The checkpoint's softmax has {len(found.bias)} words, the vocabulary "
             f"{model.softmax.classes}: a new one is trained."
         )
+    if vocabulary_in(start) not in (None, words):
+        return "The checkpoint's softmax is one over other words: a new one is trained."
     model.softmax.kernel.assign(found.kernel)
     model.softmax.bias.assign(found.bias)
     return f"Going on from {start}, softmax included."

@@ -10,6 +10,7 @@ from keras_recurrent import options
 from keras_recurrent.elmo.text import BEGIN, END, UNKNOWN, sentences, text_files
 
 SPECIAL = (BEGIN, END, UNKNOWN)
+_SPACE = frozenset(" \t\n\r\v\f")  # others, U+00A0 say, stand within words of some vocabularies
 _IGNORED = "!!!MAXTERMID"  # stands in vocabularies of the One Billion Word Benchmark and counts not
 
 
@@ -44,7 +45,8 @@ class Vocabulary:
 
     def _check(self) -> None:
         bad = next(
-            (w for w in self.words if not isinstance(w, str) or not w or w.split() != [w]), None
+            (w for w in self.words if not isinstance(w, str) or not w or not _SPACE.isdisjoint(w)),
+            None,
         )
         if bad is not None:
             kind = ValueError if isinstance(bad, str) else TypeError
@@ -81,9 +83,9 @@ class Vocabulary:
         return f"Vocabulary({len(self)} words: {', '.join(self.words[:6])} ...)"
 
     def ids(self, words: Iterable[str]) -> list[int]:
-        """The number of each word, that of `<UNK>` for words that are not there."""
+        """The number of each word, text or its bytes in UTF-8; that of `<UNK>` for others."""
         find, unknown = self._index.get, self.unknown
-        return [find(word, unknown) for word in words]
+        return [find(word if isinstance(word, str) else _text(word), unknown) for word in words]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """The words of some numbers."""
@@ -142,7 +144,7 @@ class Vocabulary:
                 f"A vocabulary is a text in UTF-8, one word a line. Received: {str(path)!r}, whose byte "
                 f"{error.start + 1} is none"
             ) from None
-        words = [line.strip() for line in lines]
+        words = [line.strip("".join(_SPACE)) for line in lines]
         if words and not words[-1]:
             words.pop()  # behind the last line's end
         try:
@@ -160,3 +162,9 @@ class Vocabulary:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _text(word) -> str:
+    if not isinstance(word, bytes):
+        raise TypeError(f"A word must be text (str or bytes). Received: {word!r}")
+    return word.decode("utf-8", "replace")

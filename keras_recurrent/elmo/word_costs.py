@@ -67,6 +67,15 @@ class WordCosts(keras.Model):
 
     def _tokens(self, words) -> list:
         """The vectors of each direction's words; all are computed together, each word once."""
+        by_characters = self.bilm.vocabulary_size is None
+        expected = [len(self.stacks), *[self.bilm.max_characters_per_token] * by_characters]
+        if list(words.shape[2:]) != expected:
+            raise ValueError(
+                "Words must have the shape (rows, window, directions"
+                f"{', characters' if by_characters else ''}), which a Corpus's `windows` makes for the "
+                f"model. Expected: (rows, window, {', '.join(map(str, expected))}). Received: "
+                f"{tuple(words.shape)}"
+            )
         sides = tf.concat(tf.unstack(words, axis=2), 0)
         return tf.split(self.bilm.token_encoder.encode_unique(sides), len(self.stacks))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import keras
@@ -9,6 +10,8 @@ import numpy as np
 
 from keras_recurrent.training.chief import several_workers
 from keras_recurrent.training.truncated_bptt import kept_states
+
+_WEIGHTS, _NOTE = "latest.weights.h5", "training_metadata.json"  # what Keras's callback reads
 
 
 class BackupAndRestore(keras.callbacks.BackupAndRestore):
@@ -18,11 +21,14 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     starts anew with the masks of the first epoch, and the states of stateful layers. Both are kept
     here, beside Keras's files. Noise drawn without a seed generator of a layer is not.
 
-    A backup is made at the end of an epoch. The data must be the same in every epoch: when it resumes,
-    `fit` starts a dataset from its beginning, and shuffled arrays (`shuffle=True`) and `dataset.shuffle`
-    come in another order than they would have. With `steps_per_epoch` and a dataset that goes on over
-    the epochs, skip what has been seen: `dataset.skip(steps_per_epoch * epochs_done)`. Other callbacks
-    that count, EarlyStopping say, start to count anew.
+    A backup is made at the end of an epoch. One that is interrupted leaves that of the epoch before,
+    where Keras's leaves a file with some of the weights, which it reads without an error.
+
+    The data must be the same in every epoch: when it resumes, `fit` starts a dataset from its
+    beginning, and shuffled arrays (`shuffle=True`) and `dataset.shuffle` come in another order than
+    they would have. With `steps_per_epoch` and a dataset that goes on over the epochs, skip what has
+    been seen: `dataset.skip(steps_per_epoch * epochs_done)`. Other callbacks that count, EarlyStopping
+    say, start to count anew.
 
     On several workers, wrap it: `kr.training.ChiefOnly(kr.training.BackupAndRestore(folder))`. Seeds
     then reach all workers. The states of stateful layers, of each worker's own rows, do not: let epochs
@@ -58,7 +64,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        metadata = Path(self.backup_dir, "training_metadata.json")
+        metadata = Path(self.backup_dir, _NOTE)
         if not metadata.exists():
             return
         named = json.loads(metadata.read_text())["epoch"]
@@ -69,17 +75,29 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self._restore(epoch)
 
     def on_epoch_end(self, epoch, logs=None):
-        Path(self.backup_dir).mkdir(parents=True, exist_ok=True)
-        path = self._path(epoch + 1)
+        folder = Path(self.backup_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._write_run_state(epoch + 1)  # first: what the epoch of the weights needs is there
+        if self.double_checkpoint:
+            for file in filter(Path.exists, (folder / _WEIGHTS, folder / _NOTE)):
+                shutil.copyfile(file, f"{file}.bkp")
+        partial = folder / f"partial_{_WEIGHTS}"
+        self.model.save_weights(partial, overwrite=True)
+        partial.replace(folder / _WEIGHTS)
+        partial = folder / f"partial_{_NOTE}"
+        partial.write_text(json.dumps({"epoch": epoch + 1, "batch": 0}))
+        partial.replace(folder / _NOTE)
+        keep = {self._path(epoch + 1), self._path(epoch)}
+        for old in set(folder.glob("run_state_*.npz")) - keep:
+            old.unlink()
+
+    def _write_run_state(self, epoch: int) -> None:
+        path = self._path(epoch)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             values = map(keras.ops.convert_to_numpy, run_variables(self.model))
             np.savez(file, *values, iterations=self._iterations())
         partial.replace(path)
-        super().on_epoch_end(epoch, logs)  # after ours: what its epoch needs is there
-        keep = {self._path(epoch + 1), self._path(epoch)}
-        for old in set(Path(self.backup_dir).glob("run_state_*.npz")) - keep:
-            old.unlink()
 
     def _path(self, epoch: int) -> Path:
         return Path(self.backup_dir, f"run_state_{epoch}.npz")

@@ -68,6 +68,21 @@ def test_trains_and_goes_on_from_a_checkpoint(text, tmp_path):
     assert "softmax has 26 words, the vocabulary 10: a new one" in said
     said = run(text, "--from", tmp_path / "a", "--out", tmp_path / "d", "--units 4", status=1)
     assert "sizes are those of the checkpoint" in said
+    before = (tmp_path / "a/vocab.txt").read_bytes()
+    said = run(text, "--out", tmp_path / "a", SMALL, "--min-count 9", status=1)
+    assert "A model lies in" in said
+    assert (tmp_path / "a/vocab.txt").read_bytes() == before
+
+
+def test_the_softmax_of_a_checkpoint_is_that_of_its_words(tmp_path):
+    words = kr.elmo.Vocabulary(["<S>", "</S>", "<UNK>", "ba", "ken"])
+    kit.language_model(words, compiled=False).save_checkpoint(tmp_path, words)
+    for order, said in ((1, "softmax included"), (-1, "one over other words")):
+        turned = kr.elmo.Vocabulary(words.words[::order])
+        model = kit.language_model(turned, compiled=False)
+        model.softmax.bias.assign([9.0] * 5)
+        assert said in train_command._softmax_from(tmp_path, model, turned)
+        assert model.softmax.bias.numpy().tolist() == [0.0 if order == 1 else 9.0] * 5
 
 
 def test_an_interrupted_training_goes_on(text, tmp_path, monkeypatch):
@@ -76,12 +91,12 @@ def test_an_interrupted_training_goes_on(text, tmp_path, monkeypatch):
 
     def end(self, epoch, logs=None):
         if epoch == 1:
-            raise OSError("the disk is full")
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(train_command._Checkpoint, "on_epoch_end", end)
-        said = run(text, "--out", tmp_path / "cut", options, status=1)
-    assert "Error: the disk is full" in said
+        said = run(text, "--out", tmp_path / "cut", options, status=130)
+    assert "Stopped. The same command with --resume goes on" in said
     said = run(text, "--out", tmp_path / "cut", options, status=1)
     assert "Go on with it by --resume" in said
     said = run(text, "--out", tmp_path / "cut", options, "--resume --dropout 0.2", status=1)
@@ -99,6 +114,12 @@ def test_an_interrupted_training_goes_on(text, tmp_path, monkeypatch):
     [
         ("nothing.txt --out {out}", 1, "There is no file 'nothing.txt'"),
         ("{text} --out {out} --batch-size 500", 1, "does not fill one batch of 500 rows"),
+        (
+            "{text} --out {out} {small} --validation {short}",
+            1,
+            "Received: Corpus(1 documents, 1 sent",
+        ),
+        ("{text} --out {out} {small} --learning-rate -1", 1, "Received: learning_rate=-1.0"),
         ("{text} --out {out} --filters 3", 2, "pairs WIDTHxNUMBER"),
         ("{text} --out {out} --shuffle rows", 2, "'rows' is not one of"),
         ("{text} --out {out} --from {out}", 1, "options.json and lm_weights.hdf5 is needed"),
@@ -107,7 +128,10 @@ def test_an_interrupted_training_goes_on(text, tmp_path, monkeypatch):
 )
 def test_refuses_before_anything_is_written(text, tmp_path, arguments, status, said):
     out = tmp_path / "out"
-    assert said in run(arguments.format(text=text, out=out), status=status)
+    short = tmp_path / "short.txt"
+    short.write_text("ba ken\n")
+    given = {"text": text, "out": out, "small": SMALL, "short": short}
+    assert said in run(arguments.format(**given), status=status)
     assert not out.exists()
 
 
@@ -135,6 +159,7 @@ def test_embed_writes_a_dataset_a_line(tmp_path):
     [
         ("{text} --out {out} --model {folder}", 1, "options.json and lm_weights.hdf5 is needed"),
         ("nothing.txt --out {out} --model {folder}", 1, "There is no file 'nothing.txt'"),
+        ("{text} --out {text} --model {folder}", 1, "take the place of the text itself"),
         ("{text} --out {out} --model {folder} --layers best", 2, "all, top, average or a layer's"),
     ],
 )

@@ -118,6 +118,12 @@ def test_documents_change_places_as_wholes_and_anew_in_each_epoch(corpus):
     assert tuple(_sentences(*_read(again, 1, 23, ("forward",))[:2])) == orders[5]
 
 
+def test_a_document_that_ends_within_a_line_of_bytes_is_read(corpus):
+    text = corpus("d a\ne b\r \r\ng c\n\nh a\n")
+    words, targets, _ = _read(text, rows=1, window=12, directions=("forward",))
+    assert sorted(_sentences(words, targets)) == ["d a", "e b", "g c", "h a"]
+
+
 def test_directions_and_seeds_have_orders_of_their_own(corpus):
     lines = "".join(f"{a} {a}\n\n" for a in "abcdefghijklmnopq")
     words, _, _ = _read(corpus(lines), rows=1, window=51)
@@ -213,6 +219,9 @@ def test_refuses(corpus, tmp_path, vocabulary):
         corpus().windows(64, 20)
     with pytest.raises(ValueError, match="does not fill one batch"):
         corpus("a\nb b b b b b b b b b b\n", shuffle=None).windows(2, 5)
+    with pytest.raises(ValueError, match="`directions` must be some of"):
+        _windows(corpus(), directions=("forward", "forwards"))
+    assert _windows(corpus(), directions="forward").element_spec[1].shape[2] == 1
     with pytest.raises(FileNotFoundError, match="no file"):
         kr.elmo.Corpus(tmp_path / "nothing", vocabulary)
     with pytest.raises(IsADirectoryError, match="by its files"):

@@ -204,13 +204,15 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
         [
-            ({"sentences": "a text"}, TypeError, "Received: the text 'a text'"),
+            ({"sentences": "a text"}, TypeError, "Received: 'a text'"),
+            ({"sentences": None}, TypeError, "Give lists of words. Received: None"),
             ({"batch_size": 0}, ValueError, "`batch_size` must be a positive whole number"),
             ({"window": 0}, ValueError, "`window` must be a positive whole number"),
             ({"output": "mix"}, ValueError, "`output` must be one of"),
             ({"output": 3}, ValueError, "layers from 0 to 2. Received: output=3"),
             ({"output": (0, True)}, ValueError, r"Received: output=\(0, True\)"),
             ({"output": ()}, ValueError, "layers from 0 to 2"),
+            ({"output": 1.0}, ValueError, "layers from 0 to 2. Received: output=1.0"),
             ({"context": "none"}, ValueError, "`context` must be one of"),
             ({"pooling": "max"}, ValueError, "`pooling` must be one of"),
             ({"dtype": "int32"}, ValueError, "`dtype` must be a kind of real numbers"),
@@ -228,7 +230,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match="stateful=False"):
             kr.elmo.embed(small(stateful=True), SENTENCES)
 
-    @pytest.mark.parametrize("sentence", ["some text", b"text", [1, 2], [["a"]], [None]])
+    @pytest.mark.parametrize("sentence", ["some text", b"text", [1, 2], [["a"]], [None], None])
     def test_sentences_when_they_are_read(self, bilm, sentence):
         vectors = kr.elmo.embed(bilm, [["fine"], sentence], batch_size=1, window=1)
         assert next(vectors).shape == (1, 3, 8)

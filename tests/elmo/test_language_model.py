@@ -161,6 +161,8 @@ def test_adagrad_on_sparse_gradients_is_that_on_dense_ones():
 def test_refuses(corpus, vocabulary, tmp_path, text):
     with pytest.raises(TypeError, match=r"must be a kr\.elmo\.BiLM"):
         kr.elmo.LanguageModel(keras.layers.Dense(1), vocabulary)
+    with pytest.raises(TypeError, match=r"or the number of its words. Received: \['a'\]"):
+        kit.language_model(["a"])
     with pytest.raises(ValueError, match="`window` must be a positive whole number"):
         kit.language_model(vocabulary, window=0)
     other = kr.elmo.Vocabulary(vocabulary.words[:8])
@@ -170,6 +172,19 @@ def test_refuses(corpus, vocabulary, tmp_path, text):
     with pytest.raises(ValueError, match=r"26 words for a softmax over 8"):
         model.save_checkpoint(tmp_path / "saved", vocabulary)
     assert not list(tmp_path.iterdir())
+    for windows in ({"directions": ("forward",)}, {"max_characters_per_token": 10}):
+        with pytest.raises(
+            ValueError, match=r"Expected: \(rows, window, 2, 50\). Received: \(4, 5, "
+        ):
+            model.predict(corpus.windows(4, 5, **windows).take(1), verbose=0)
+    turned = kr.elmo.Vocabulary(vocabulary.words[::-1])
+    with pytest.raises(ValueError, match="whose words these are not, or not in its order"):
+        kit.language_model(turned).evaluate(corpus)
+    with pytest.raises(ValueError, match="vocabulary_size=9 for a vocabulary of 26 words"):
+        kit.language_model(vocabulary, vocabulary_size=9)
+    model_of_words = kit.language_model(26, vocabulary_size=26)
+    with pytest.raises(ValueError, match="The biLM has 26 words, <S> and </S> first"):
+        model_of_words.fit(kr.elmo.Corpus(text, turned))
     short = kit.write_text(tmp_path, sentences=2)
     with pytest.raises(ValueError, match="does not fill one batch of 4 rows of 5 words"):
         model.evaluate(kr.elmo.Corpus(short, other))

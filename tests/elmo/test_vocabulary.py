@@ -24,6 +24,13 @@ def test_words_by_descending_frequency_then_by_code_points(tmp_path):
     assert "nowhere" not in vocabulary
 
 
+def test_words_may_come_as_bytes():
+    vocabulary = kr.elmo.Vocabulary([*ORDER])
+    assert vocabulary.ids(["zoë".encode(), "dog", b"\xff"]) == [9, 4, 2]
+    with pytest.raises(TypeError, match=r"must be text \(str or bytes\). Received: 4"):
+        vocabulary.ids(["dog", 4])
+
+
 def test_several_files_least_counts_and_sizes(tmp_path):
     _write(tmp_path, TEXT, "a.txt")
     _write(tmp_path, "cat cat cat cat\r\ncat\r\n", "b.txt")
@@ -46,10 +53,13 @@ def test_files_hold_one_word_a_line(tmp_path):
 
 
 def test_files_of_others(tmp_path):
-    """Line ends of Windows, the marker of the One Billion Word Benchmark, another order."""
-    path = _write(tmp_path, b"\xef\xbb\xbf</S>\r\n<S>\r\n!!!MAXTERMID\r\nthe\r\n<UNK>\r\n")
-    read = kr.elmo.Vocabulary.read(path)
-    assert read.words == ("</S>", "<S>", "the", "<UNK>")
+    """Line ends of Windows, the marker of the One Billion Word Benchmark, another order.
+
+    Spaces beyond ASCII are characters of words: whose numbers are those of the lines.
+    """
+    text = "\ufeff</S>\r\n<S>\r\n!!!MAXTERMID\r\nthe\r\n<UNK>\r\n\u00a0\r\n10\u00a0000\r\n"
+    read = kr.elmo.Vocabulary.read(_write(tmp_path, text.encode()))
+    assert read.words == ("</S>", "<S>", "the", "<UNK>", "\u00a0", "10\u00a0000")
     assert (read.begin, read.end, read.unknown) == (1, 0, 3)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -130,6 +131,29 @@ def test_a_backup_that_died_half_way(tmp_path, late_note):
     else:
         (tmp_path / "run_state_4.npz").write_bytes((tmp_path / "run_state_2.npz").read_bytes())
         (tmp_path / "run_state_5.partial").write_bytes(b"torn")
+    callbacks = [kr.training.BackupAndRestore(tmp_path)]
+    history = resumed.fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
+    assert history.epoch == [3, 4]
+    assert _same(kit.weights(resumed), _whole()[0])
+
+
+def test_an_interruption_while_weights_are_written(tmp_path, monkeypatch):
+    """A file that was closed in time holds some of the weights, and reads without an error."""
+    interrupted, resumed = _trainer(**NOISE), _trainer(**NOISE)
+    write = interrupted.save_weights
+
+    def write_some(path, **options):
+        write(path, **options)
+        if int(interrupted.optimizer.iterations) > 3 * int(DATA.cardinality()):
+            with h5py.File(path, "a") as file:
+                del file["optimizer"]
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(interrupted, "save_weights", write_some)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(
+            DATA, epochs=EPOCHS, verbose=0, callbacks=[kr.training.BackupAndRestore(tmp_path)]
+        )
     callbacks = [kr.training.BackupAndRestore(tmp_path)]
     history = resumed.fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
     assert history.epoch == [3, 4]
