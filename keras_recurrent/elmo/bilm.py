@@ -9,10 +9,11 @@ from keras_recurrent import options
 from keras_recurrent.cells import LSTMCell
 from keras_recurrent.elmo import context
 from keras_recurrent.elmo.carried import CarriedStates
-from keras_recurrent.elmo.characters import PADDING, VOCABULARY, check_characters, word_to_ids
+from keras_recurrent.elmo.characters import check_characters
 from keras_recurrent.elmo.checkpoints.published import PublishedCheckpoints
 from keras_recurrent.elmo.direction import Direction
-from keras_recurrent.elmo.id_range import in_range
+from keras_recurrent.elmo.keeps_states import KeepsStates
+from keras_recurrent.elmo.reads_ids import ReadsIds
 from keras_recurrent.elmo.token_encoder import TokenEmbedding, TokenEncoder, check_filters
 from keras_recurrent.engines.lowering import active_form
 from keras_recurrent.options import Declared
@@ -40,7 +41,7 @@ def _check_directions(name: str, value) -> tuple[str, ...]:
 
 
 @keras.saving.register_keras_serializable("keras_recurrent")
-class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
+class BiLM(ReadsIds, KeepsStates, PublishedCheckpoints, Declared, keras.layers.Layer):
     """The bidirectional language model of ELMo (Peters et al. 2018).
 
     a_0(t) = [token(t); token(t)]                          `TokenEncoder`, of characters
@@ -56,6 +57,9 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
             are 0 there is no word: behind a sentence, before it or within, states pass such a place
             unchanged and the outputs are zeros.
         training: Whether dropout is at work.
+
+    Called outside of a graph each time step is run one by one, which takes a millisecond: `predict`,
+    a `tf.function` or `kr.elmo.embed` are many times as fast.
 
     Returns:
         `BiLMOutputs`.
@@ -81,10 +85,7 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
     )
     character_dim = options.positive_int("Numbers of a character.", 16, keyword_only=True)
     highways = options.Option(
-        lambda name, value: options.positive_int("").check(name, value) if value else 0,
-        1,
-        "Highways behind the convolutions.",
-        keyword_only=True,
+        TokenEncoder.highways.check, 1, "Highways behind the convolutions.", keyword_only=True
     )
     activation = options.choice(
         "relu", ("relu", "tanh"), "Behind the convolutions.", keyword_only=True
@@ -153,6 +154,10 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
                 f"given_characters={self.given_characters}, "
                 f"max_characters_per_token={self.max_characters_per_token}"
             )
+        if self.vocabulary_size == 1:
+            raise ValueError(
+                "The first two words of a vocabulary are `<S>` and `</S>`. Received: vocabulary_size=1"
+            )
         self.supports_jit = False  # unique words are as many as there are
         self.token_encoder = self._encoder()
         self.cells = {side: self._cells(side) for side in self.directions}
@@ -174,11 +179,6 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
     def width(self) -> int:
         """Numbers that one direction gives for a word."""
         return self.projection_units or self.units
-
-    @property
-    def characters(self) -> int:
-        """Ids of a word in a call."""
-        return self.given_characters or self.max_characters_per_token
 
     def _encoder(self):
         if self.vocabulary_size is not None:
@@ -241,8 +241,6 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
         """Widths of h and c."""
         return [self.width, self.units]
 
-    # ------------------------------------------------------------ call
-
     def call(self, ids, training=None):
         sides, valid = self.read(ids, training=training)
         return BiLMOutputs(context.inclusive(sides, valid), valid[:, 1:-1])
@@ -258,7 +256,7 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
             For each direction its L + 1 activations `(batch, T + 2, width)`, and booleans
             `(batch, T + 2)`.
         """
-        ids, valid = self._with_boundaries(self.check(ids))
+        ids, valid = self.with_boundaries(self.check(ids))
         encoder = self.token_encoder
         unique = active_form() in (None, "saved_model")  # TFLite has no operation for it
         tokens = (encoder.encode_unique if unique else encoder.encode_all)(ids)
@@ -272,120 +270,3 @@ class BiLM(PublishedCheckpoints, Declared, keras.layers.Layer):
         if self._carried is not None:
             self._carried.finish(ends)
         return sides, valid
-
-    def check(self, ids):
-        """The ids as a tensor; an error where they are none."""
-        ids = tf.convert_to_tensor(ids)
-        expected = self.check_kind(ids)
-        ids = tf.cast(tf.ensure_shape(ids, expected), tf.int32)
-        if active_form() is not None:
-            return ids
-        return in_range(ids, self.vocabulary_size or VOCABULARY)
-
-    def check_kind(self, ids) -> tuple:
-        """The shape that ids have; an error for a tensor or `tf.TensorSpec` that cannot be ids."""
-        if not ids.dtype.is_integer:
-            raise TypeError(
-                "A biLM reads whole numbers: kr.elmo.batch_to_ids makes them of words, and an input of "
-                f"a model needs dtype='int32'. Received: dtype {ids.dtype.name}"
-            )
-        words = self.vocabulary_size is not None
-        expected = (None, None) if words else (None, None, self.characters)
-        known = ids.shape.rank == len(expected)
-        if not known or (not words and ids.shape[-1] not in (None, expected[-1])):
-            raise ValueError(
-                f"This biLM reads ids of shape {expected}: (batch, words"
-                f"{')' if words else ', characters)'}. Received: shape {tuple(ids.shape)}"
-            )
-        return expected
-
-    def _with_boundaries(self, ids):
-        size = tf.shape(ids)[0]
-        first, last = (self._repeated(boundary, size) for boundary in self._boundaries())
-        present = ids > 0 if ids.shape.rank == 2 else tf.reduce_any(ids > 0, -1)
-        always = tf.ones([size, 1], tf.bool)
-        ids = self._with_padding(tf.concat([first, ids, last], 1))
-        return ids, tf.concat([always, present, always], 1)
-
-    def _with_padding(self, ids):
-        """Words that come without all their padding get as much of it as changes anything.
-
-        Windows that hold padding alone all give one value, and one of them is enough for the maximum.
-        """
-        missing = self.max_characters_per_token - self.characters
-        if self.vocabulary_size is not None or not missing:
-            return ids
-        widest = max(width for width, _ in self.filters)
-        behind = [[0, 0], [0, 0], [0, min(missing, widest)]]
-        return tf.pad(ids, behind, constant_values=PADDING + 1)
-
-    @staticmethod
-    def _repeated(boundary, size):
-        """A boundary's ids as the first or last place of every row."""
-        ids = tf.constant(boundary, tf.int32)[tf.newaxis, tf.newaxis]
-        return tf.repeat(ids, size, 0)
-
-    def _boundaries(self) -> tuple:
-        if self.vocabulary_size is not None:
-            return 1, 2
-        return tuple(word_to_ids(word, self.characters) for word in ("<S>", "</S>"))
-
-    # ------------------------------------------------------------ states
-
-    def starts(self, batch) -> dict[str, list] | None:
-        """The states that each layer of each direction starts from; None for zeros."""
-        if self._carried is not None:
-            flat = self._carried.begin(batch)
-        elif self.initial_state == "warm":
-            flat = [
-                tf.tile(tf.convert_to_tensor(s)[tf.newaxis], [batch, 1]) for s in self.warm_states
-            ]
-        else:
-            return None
-        return self._packed(flat)
-
-    def _packed(self, flat: list) -> dict[str, list]:
-        pairs = [flat[i : i + 2] for i in range(0, len(flat), 2)]
-        layers = self.num_layers
-        return {
-            side: pairs[i * layers : (i + 1) * layers] for i, side in enumerate(self.directions)
-        }
-
-    def reset_state(self) -> None:
-        """Let all rows of a `stateful` model start from zeros again."""
-        if self._carried is not None:
-            self._carried.reset()
-
-    reset_states = reset_state
-
-    def warm_up(self, ids) -> None:
-        """Read some sentences one after the other and let every sentence start from where they ended.
-
-        A language model meets a sentence in running text, never from zeros, and the first words
-        suffer from such a start (bilm-tf#176). States that other sentences left are a better one, and
-        one and the same for all keeps results independent of what was read before.
-
-        Args:
-            ids: As for a call; each row is read with the states that the one before it left.
-
-        Raises:
-            ValueError: For a model without `initial_state="warm"`.
-        """
-        if self.initial_state != "warm":
-            raise ValueError(
-                "`warm_up` keeps states for models with initial_state='warm'. Received: "
-                f"initial_state={self.initial_state!r}"
-            )
-        if not self.built:
-            self.build()
-        ids, valid = self._with_boundaries(self.check(ids))
-        tokens = self.token_encoder.encode_unique(ids)
-        states = [tf.zeros((1, s.shape[0]), self.compute_dtype) for s in self.warm_states]
-        for row in range(ids.shape[0]):
-            starts, ends = self._packed(states), []
-            for side, stack in self.stacks.items():
-                _, last = stack(tokens[row : row + 1], starts[side], mask=valid[row : row + 1])
-                ends += tf.nest.flatten(last)
-            states = ends
-        for variable, value in zip(self.warm_states, states, strict=True):
-            variable.assign(value[0])

@@ -23,12 +23,8 @@ def word_to_ids(word: str | bytes, max_characters_per_token: int = 50) -> np.nda
     character. Nothing is lower-cased or normalised. Exactly `<S>` and `</S>` are the boundaries of a
     sentence. Lone surrogates, which UTF-8 does not have, are left out.
     """
-    if isinstance(word, str):
-        stored = word.encode("utf-8", "ignore")
-    elif isinstance(word, bytes):
-        stored = word
-    else:
-        raise TypeError(f"A word must be text (str or bytes). Received: {word!r}")
+    check_word(word)
+    stored = word.encode("utf-8", "ignore") if isinstance(word, str) else word
     boundary = BOUNDARIES.get(stored.decode("latin-1"))
     inner = list(stored[: max_characters_per_token - 2]) if boundary is None else [boundary]
     ids = np.full(max_characters_per_token, PADDING + 1, np.int32)
@@ -72,11 +68,35 @@ def batch_to_ids(
     steps = max(map(len, rows), default=0)
     index = np.zeros((len(rows), steps), np.int64)
     for i, row in enumerate(rows):
-        index[i, : len(row)] = [places.setdefault(word, len(places) + 1) for word in row]
+        try:
+            index[i, : len(row)] = [places.setdefault(word, len(places) + 1) for word in row]
+        except TypeError:  # what has no hash, tensors and lists among it, is no text
+            for word in row:
+                check_word(word)
+            raise
     table = np.zeros((len(places) + 1, n), np.int32)
     for word, place in places.items():
         table[place] = word_to_ids(word, n)
     return table[index]
+
+
+def check_word(word) -> None:
+    if not isinstance(word, str | bytes):
+        raise TypeError(
+            "A word must be text (str or bytes); of tensors kr.elmo.CharacterIds makes ids. "
+            f"Received: {word!r}"
+        )
+
+
+def tensor_of(sentences):
+    """Lists or an array of words, or of ids, as a tensor."""
+    try:
+        return tf.constant(sentences)
+    except ValueError as error:
+        raise ValueError(
+            "Sentences of several lengths are no tensor: give tf.ragged.constant(sentences) or "
+            f"kr.elmo.batch_to_ids(sentences). {error}"
+        ) from None
 
 
 def check_characters(name: str, value) -> int:
@@ -119,7 +139,7 @@ class CharacterIds(Declared, keras.layers.Layer):
             flat = super().__call__(tf.expand_dims(words.values, 0), *args, empty_words=True)
             return words.with_values(flat[0]).to_tensor()
         if isinstance(words, list | tuple | np.ndarray):
-            words = tf.constant(words)
+            words = tensor_of(words)
         return super().__call__(words, *args, **kwargs)
 
     def call(self, words, empty_words: bool = False):

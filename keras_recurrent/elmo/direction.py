@@ -10,6 +10,8 @@ class Direction(keras.layers.Layer):
 
     a_0 = tokens,  a_l = lstm_l(d(a_{l-1})) + d(a_{l-1}),  no sum for l = 1;  d is dropout
 
+    Unlike `kr.Stack` it gives what every layer does, which ELMo mixes, and turns what it read backwards.
+
     Args:
         cells: The `kr.LSTMCell` of each layer, which others may share.
         residual: Whether there are sums.

@@ -1,16 +1,20 @@
 """`kr.ELMo`: vectors of words in their context, as a Keras layer."""
 
+import warnings
+import weakref
+
 import keras
 import tensorflow as tf
 
 from keras_recurrent import options
 from keras_recurrent.elmo import context
 from keras_recurrent.elmo.bilm import BiLM
-from keras_recurrent.elmo.characters import CharacterIds
+from keras_recurrent.elmo.characters import CharacterIds, tensor_of
 from keras_recurrent.elmo.scalar_mix import ScalarMix, check_mix_weights
 from keras_recurrent.keras_hooks import attach_mask
 from keras_recurrent.options import Declared
 
+_AROUND = weakref.WeakKeyDictionary()  # of a biLM the layers that were made around it
 _CONTEXTS = {"inclusive": context.inclusive, "exclusive": context.exclusive}
 
 
@@ -43,8 +47,8 @@ class ELMo(Declared, keras.layers.Layer):
 
     Call arguments:
         inputs: Character ids int32 `(batch, T, characters)`; or the words themselves, strings
-            `(batch, T)` or ragged, as for `kr.elmo.CharacterIds`; for a model of whole words ids
-            `(batch, T)`.
+            `(batch, T)`, as for `kr.elmo.CharacterIds`; for a model of whole words ids `(batch, T)`.
+            T may be ragged in each.
         training: Whether dropout is at work: on the output, and with `fine_tune` in the biLM.
 
     Returns:
@@ -52,7 +56,8 @@ class ELMo(Declared, keras.layers.Layer):
         `(batch, T, L + 1, 2 * width)`. Zeros where there is no word; a mask travels on with them.
 
     The weights of `bilm` are trained along with `fine_tune` only; it is set when the layer is made, for
-    every layer around that biLM. A small learning rate (a tenth of the task's) is advised then.
+    every layer around that biLM (with a warning where that ends the tuning of another one). A small
+    learning rate (a tenth of the task's) is advised then. A `stateful` biLM needs a layer to itself.
     """
 
     bilm = options.Option(
@@ -84,6 +89,7 @@ class ELMo(Declared, keras.layers.Layer):
                 f"output={self.output_kind!r} mixes nothing: leave {', '.join(without)} out, or use "
                 "output='mix'."
             )
+        self._warn_of_what_is_shared()
         self.bilm.trainable = self.trainable and self.fine_tune
         self.supports_jit = False
         self.supports_masking = True
@@ -102,6 +108,24 @@ class ELMo(Declared, keras.layers.Layer):
         ]
         self.drop = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
 
+    def _warn_of_what_is_shared(self) -> None:
+        around = _AROUND.setdefault(self.bilm, weakref.WeakSet())
+        tuning = sorted(layer.name for layer in around if layer.fine_tune)
+        if tuning and self.bilm.trainable and not self.fine_tune:
+            warnings.warn(
+                f"{self.name!r} has fine_tune=False, and so {tuning} no longer train the biLM that they "
+                "share with it. Make this layer with fine_tune=True too, or give it a biLM of its own.",
+                stacklevel=3,
+            )
+        if around and self.bilm.stateful:
+            warnings.warn(
+                f"{self.name!r} shares a stateful biLM with {sorted(layer.name for layer in around)}: "
+                "each of them goes on from the states that another one left of the same text. Use one "
+                "layer, with `mixes` for several vectors, or a biLM for each.",
+                stacklevel=3,
+            )
+        around.add(self)
+
     @property
     def trainable(self) -> bool:
         """Whether the layer is trained; its biLM only with `fine_tune`, whoever sets this."""
@@ -117,13 +141,13 @@ class ELMo(Declared, keras.layers.Layer):
         if isinstance(inputs, tf.RaggedTensor):  # Keras takes none
             inputs = self._ids(inputs)
         elif isinstance(inputs, list | tuple):
-            inputs = tf.constant(inputs)
+            inputs = tensor_of(inputs)
         return super().__call__(inputs, *args, **kwargs)
 
     def _ids(self, inputs):
-        """Words as ids; ids as they are."""
+        """Words as ids; ids as they are, with zeros where rows are shorter."""
         if keras.backend.standardize_dtype(inputs.dtype) != "string":
-            return inputs
+            return inputs.to_tensor() if isinstance(inputs, tf.RaggedTensor) else inputs
         if self.character_ids is None:
             raise TypeError(
                 "This biLM reads whole words by their numbers in its vocabulary: look them up first. "

@@ -1,6 +1,7 @@
 """The weighted mean of a biLM's layers that a task learns."""
 
 import functools
+import math
 
 import keras
 import tensorflow as tf
@@ -14,9 +15,12 @@ NORM_EPSILON = 1e-12
 def check_mix_weights(name: str, value) -> tuple[float, ...] | None:
     if value is None:
         return None
-    if not isinstance(value, list | tuple) or not value or not all(map(is_number, value)):
-        raise ValueError(f"`{name}` must be a number a layer, or None. Received: {name}={value!r}")
-    return tuple(map(float, value))
+    numbers = value if isinstance(value, list | tuple) else []
+    if not numbers or not all(is_number(n) and math.isfinite(n) for n in numbers):
+        raise ValueError(
+            f"`{name}` must be a finite number a layer, or None. Received: {name}={value!r}"
+        )
+    return tuple(map(float, numbers))
 
 
 @keras.saving.register_keras_serializable("keras_recurrent")

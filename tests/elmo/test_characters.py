@@ -1,5 +1,7 @@
 """Words to character ids: in NumPy, and inside the graph."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -59,9 +61,9 @@ class TestBatchToIds:
         with pytest.raises((TypeError, ValueError), match="sentence"):
             kr.elmo.batch_to_ids(sentences)
 
-    @pytest.mark.parametrize("word", [3, None, 1.5])
+    @pytest.mark.parametrize("word", [3, None, 1.5, ["b"], tf.constant("b")], ids=repr)
     def test_no_text(self, word):
-        with pytest.raises(TypeError, match=str(word)):
+        with pytest.raises(TypeError, match="must be text .* Received: " + re.escape(repr(word))):
             kr.elmo.batch_to_ids([["a", word]])
 
     def test_bytes_that_are_no_utf8(self):
@@ -103,6 +105,10 @@ class TestCharacterIds:
     @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (2, 0)])
     def test_nothing(self, shape):
         assert kr.elmo.CharacterIds()(tf.zeros(shape, tf.string)).shape == (*shape, 50)
+
+    def test_lists_of_several_lengths(self):
+        with pytest.raises(ValueError, match=r"tf\.ragged\.constant"):
+            kr.elmo.CharacterIds()([["a", "b"], ["c"]])
 
     def test_numbers(self):
         with pytest.raises((TypeError, ValueError), match="string"):

@@ -77,8 +77,10 @@ def test_characters_with_and_without_padding_are_one_model(read, characters):
     [
         ({"char_cnn__n_highway": ...}, {"highways": 0}),
         ({"char_cnn__n_highway": 0}, {"highways": 0}),
+        ({"char_cnn__n_highway": None}, {"highways": 0}),
         ({"lstm__n_layers": ...}, {"num_layers": 1}),
         ({"lstm__use_skip_connections": ...}, {"residual": False}),
+        ({"lstm__use_skip_connections": None}, {"residual": False}),
         (
             {"lstm__cell_clip": ..., "lstm__proj_clip": None},
             {"cell_clip": None, "projection_clip": None},

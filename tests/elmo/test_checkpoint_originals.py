@@ -12,7 +12,7 @@ from keras_recurrent.elmo import BiLM, checkpoints
 from keras_recurrent.elmo.characters import word_to_ids
 from keras_recurrent.elmo.checkpoints.stored_weights import read_model
 
-READ = ["tight clips", "no residual, no clips", "no projection at all", "token ids"]
+READ = ["tight clips", "no projection at all", "token ids"]
 WRITTEN = ["published", "one layer", "forward", "token ids"]
 
 

@@ -1,5 +1,7 @@
 """Published files to models and back, in every layout, without the original."""
 
+import warnings
+
 import h5py
 import numpy as np
 import pytest
@@ -77,11 +79,23 @@ def test_a_table_of_vectors_instead_of_characters(tmp_path):
     with h5py.File(tmp_path / "table.hdf5", "w") as file:
         file["embedding"] = np.asarray(bilm.token_encoder(words))
     files = tmp_path / "options.json", tmp_path / "lm_weights.hdf5"
-    fast = BiLM.from_checkpoint(*files, embedding_file=tmp_path / "table.hdf5")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fast = BiLM.from_checkpoint(*files, embedding_file=tmp_path / "table.hdf5")
     assert fast.vocabulary_size == 5
     numbers = np.arange(3, 6, dtype=np.int32)[None]
     for slow, quick in zip(activations(bilm, ids), activations(fast, numbers), strict=True):
         np.testing.assert_allclose(quick, slow, rtol=1e-5, atol=2e-6)
+
+
+def test_a_table_that_begins_with_other_words_than_the_boundaries(tmp_path):
+    bilm, ids = random_bilm("published"), some_ids("published")[0]
+    bilm.save_checkpoint(tmp_path)
+    with h5py.File(tmp_path / "table.hdf5", "w") as file:
+        file["embedding"] = np.asarray(bilm.token_encoder(ids))
+    files = tmp_path / "options.json", tmp_path / "lm_weights.hdf5"
+    with pytest.warns(UserWarning, match="first two rows .* '<S>' and '</S>'"):
+        BiLM.from_checkpoint(*files, embedding_file=tmp_path / "table.hdf5")
 
 
 @pytest.mark.parametrize(

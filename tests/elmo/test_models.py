@@ -13,14 +13,20 @@ from keras_recurrent.keras_hooks import attached_mask
 LABELS = np.array([0.0, 1.0, 1.0, 0.0])
 
 
-def make_model(bilm=None, kind="ids", **options):
-    """Character ids or strings -> kr.ELMo -> kr.LSTM -> one number; trained eagerly, to save time."""
+def small(**options):
+    """One layer and one direction, to save time where numbers are not the point."""
+    return kit.make_bilm(num_layers=1, directions=("forward",), **options)
+
+
+def make_model(bilm=None, kind="ids", behind=None, **options):
+    """Character ids or strings -> kr.ELMo -> their mean -> a number; trained eagerly, to save time."""
     inputs = {
         "ids": keras.Input((None, kit.LENGTH), dtype="int32"),
         "strings": keras.Input((None,), dtype="string"),
     }[kind]
-    x = kr.ELMo(bilm or kit.make_bilm(num_layers=1), name="elmo", **options)(inputs)
-    outputs = keras.layers.Dense(1)(kr.LSTM(3)(x))
+    x = kr.ELMo(bilm or small(), name="elmo", **options)(inputs)
+    behind = behind or keras.layers.GlobalAveragePooling1D()
+    outputs = keras.layers.Dense(1)(behind(x))
     model = keras.Model(inputs, outputs)
     model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
     return model
@@ -33,7 +39,7 @@ def saved_and_loaded(model, folder):
 
 @pytest.fixture(scope="module")
 def model():
-    return make_model()
+    return make_model(kit.make_bilm(num_layers=1), behind=kr.LSTM(3))
 
 
 class TestMasks:
@@ -50,13 +56,13 @@ class TestMasks:
             np.testing.assert_allclose(one, nothing if want is None else want, atol=1e-6)
 
     def test_of_every_mix(self):
-        layer = kr.ELMo(kit.make_bilm(), mixes=2)
+        layer = kr.ELMo(small(), mixes=2)
         ids = kit.make_ids("holes")
         for output in layer(ids):
             np.testing.assert_array_equal(attached_mask(output), ids.any(axis=-1))
 
     def test_pooling_over_the_real_length(self):
-        ids, layer = kit.make_ids(), kr.ELMo(kit.make_bilm(), output="top")
+        ids, layer = kit.make_ids(), kr.ELMo(small(), output="top")
         inputs = keras.Input((None, kit.LENGTH), dtype="int32")
         pooled = keras.layers.GlobalAveragePooling1D()(layer(inputs))
         got = keras.Model(inputs, pooled)(ids)
@@ -93,7 +99,7 @@ class TestSaving:
         assert configs[0] == configs[1]
 
     def test_layers_that_share_a_language_model_still_do(self, tmp_path):
-        bilm, inputs = kit.make_bilm(), keras.Input((None, kit.LENGTH), dtype="int32")
+        bilm, inputs = small(), keras.Input((None, kit.LENGTH), dtype="int32")
         pair = [kr.ELMo(bilm, output="top"), kr.ELMo(bilm, context="exclusive")]
         model = keras.Model(inputs, [layer(inputs) for layer in pair])
         loaded, ids = saved_and_loaded(model, tmp_path), kit.make_ids()
@@ -103,7 +109,7 @@ class TestSaving:
         assert first.bilm is second.bilm
 
     def test_warm_states_are_in_the_file(self, tmp_path):
-        bilm = kit.make_bilm(num_layers=1, initial_state="warm")
+        bilm = small(initial_state="warm")
         bilm.warm_up(kit.make_ids(seed=9))
         model, ids = make_model(bilm), kit.make_ids()
         loaded = saved_and_loaded(model, tmp_path)
@@ -161,7 +167,7 @@ class TestFitAndPredict:
         np.testing.assert_allclose(loaded.predict(data, verbose=0), model(words), atol=1e-6)
 
     def test_carried_state_through_predict(self):
-        bilm = kit.make_bilm(num_layers=1, stateful=True)
+        bilm = small(stateful=True)
         model, ids = make_model(bilm), kit.make_ids()
         first = model.predict(ids, verbose=0)
         assert np.abs(model.predict(ids, verbose=0) - first).max() > 1e-4
@@ -169,7 +175,7 @@ class TestFitAndPredict:
         np.testing.assert_allclose(model.predict(ids, verbose=0), first, atol=1e-6)
 
     def test_half_precision(self):
-        bilm = kit.make_bilm(num_layers=1, dtype="mixed_float16")
+        bilm = small(dtype="mixed_float16")
         model = make_model(bilm, fine_tune=True, dtype="mixed_float16")
         model.fit(kit.make_ids("holes"), LABELS, verbose=0)
         assert np.isfinite(model.predict(kit.make_ids("holes"), verbose=0)).all()

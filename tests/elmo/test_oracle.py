@@ -29,11 +29,9 @@ CHARACTERS = {
 }
 VARIANTS = {
     "plain": ({}, {}),
-    "tanh": ({}, {"activation": "tanh", "n_highway": 2}),
-    "no residual": ({"use_skip_connections": False}, {}),
-    "no highway": ({}, {"n_highway": None}),
+    "tanh, no residual": ({"use_skip_connections": False}, {"activation": "tanh", "n_highway": 2}),
+    "no highway, three layers": ({"n_layers": 3}, {"n_highway": None}),
     "no projection": ({"dim": WIDTH}, {}),
-    "three layers": ({"n_layers": 3}, {}),
     "words": ({}, None),
 }
 

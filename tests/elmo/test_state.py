@@ -93,9 +93,8 @@ class TestWarm:
             states = kit.expect(bilm, row[None], states).states
         return kit.expect(bilm, ids, states * len(ids)).layers
 
-    @pytest.mark.parametrize("variant", ["plain", "no projection"])
-    def test_numbers(self, variant):
-        bilm = kit.make_bilm(**kit.VARIANTS[variant], initial_state="warm")
+    def test_numbers(self):
+        bilm = kit.make_bilm(initial_state="warm")
         opening, ids = kit.make_ids("right", seed=9, rows=2), kit.make_ids("holes")
         cold = kit.layers_of(bilm, ids)
         np.testing.assert_allclose(cold, kit.expect(bilm, ids).layers, **kit.CLOSE)

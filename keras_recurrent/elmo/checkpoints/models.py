@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from keras_recurrent.elmo.checkpoints.boundary_rows import warn_of_other_words
 from keras_recurrent.elmo.checkpoints.cell_names import names_to_write
 from keras_recurrent.elmo.checkpoints.errors import CheckpointError
 from keras_recurrent.elmo.checkpoints.folder import replaced_files
@@ -39,6 +40,9 @@ def from_checkpoint(bilm_class, options_file, weights_file, *, embedding_file=No
     options = read_options(options_file)
     settings = settings_of(options, str(options_file), characters=embedding_file is None)
     stored = read_model(settings, weights_file, embedding_file)
+    if embedding_file is not None and "char_cnn" in options:
+        characters = {**settings_of(options, str(options_file)), "vocabulary_size": None}
+        warn_of_other_words(characters, weights_file, stored.weights["embedding"])
     bilm = bilm_class(**{**stored.settings, **kwargs})
     bilm.build()
     put(bilm, stored.weights)

@@ -51,7 +51,7 @@ def read_settings(options_file) -> dict[str, Any]:
     `n_characters` (261 or 262: the same model) and `max_characters_per_token`. Without `char_cnn` it
     is a model of token ids, `n_tokens_vocab` is its vocabulary (absent: `vocabulary_size` is left
     out, the weights tell). `bidirectional: false` is a forward model, `dropout` is kept; the other
-    keys of training are ignored.
+    keys of training are ignored. null is the same as a key that is absent and may be so.
 
     Raises:
         FileNotFoundError, IsADirectoryError, CheckpointError: A key is missing or has a value that is of
@@ -156,7 +156,7 @@ class _Reader:
                     f"{sorted(value)[:20]}"
                 )
             value = value[part]
-        return value
+        return default["absent"] if default and value is None else value
 
     def size(self, key, largest, *, smallest=1, **default) -> int:
         value = self.get(key, **default)

@@ -19,6 +19,8 @@ class PublishedCheckpoints:
             stateful: As the argument of the constructor.
             embedding_file: HDF5 file whose `embedding` (V, P) holds the vectors of a fixed vocabulary
                 (`dump_token_embeddings` of bilm-tf): the model reads numbers of words, not characters.
+                Its first two rows must be those of `<S>` and `</S>`, as for each of bilm-tf's
+                vocabularies; there is a warning where the weights tell that they are not.
             **kwargs: Further arguments of the constructor that the files do not tell: `dropout`,
                 `initial_state`, `name`, `dtype`, `trainable`.
 
