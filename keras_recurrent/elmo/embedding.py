@@ -86,7 +86,8 @@ def embed(
         check_dtype(dtype),
     )
     if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
-        raise TypeError(f"Give lists of words. Received: {sentences!r:.80}")
+        kind = "the text " if isinstance(sentences, str | bytes) else ""
+        raise TypeError(f"Give lists of words. Received: {kind}{sentences!r:.80}")
     cache = check_cache(cache)
     if not bilm.built:
         bilm.build()

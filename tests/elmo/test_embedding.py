@@ -204,7 +204,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
         [
-            ({"sentences": "a text"}, TypeError, "Received: 'a text'"),
+            ({"sentences": "a text"}, TypeError, "Received: the text 'a text'"),
             ({"sentences": None}, TypeError, "Give lists of words. Received: None"),
             ({"batch_size": 0}, ValueError, "`batch_size` must be a positive whole number"),
             ({"window": 0}, ValueError, "`window` must be a positive whole number"),
