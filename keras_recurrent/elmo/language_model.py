@@ -136,6 +136,11 @@ class LanguageModel(TruncatedBPTT):
         """`keras.Model.fit`, of a `Corpus` too: whose epochs come in orders of their own."""
         given = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs).arguments
         given.pop("self")
+        if not self.bilm.trainable:
+            raise ValueError(
+                "The biLM is frozen, as a kr.ELMo around it leaves it without fine_tune=True: the "
+                "softmax alone would be trained. Set model.bilm.trainable = True and compile again."
+            )
         if isinstance(given.get("validation_data"), Corpus):
             given["validation_data"] = self._windows(given["validation_data"], in_order=True)
         if isinstance(x, Corpus):

@@ -112,6 +112,13 @@ def test_other_models_train(corpus, vocabulary, options):
     assert model.predict(data, verbose=0).shape[-1] == len(model.bilm.directions)
 
 
+def test_a_bilm_that_another_layer_froze_is_not_trained(corpus, vocabulary):
+    model = kit.language_model(vocabulary)
+    kr.ELMo(model.bilm)
+    with pytest.raises(ValueError, match="frozen"):
+        model.fit(corpus, verbose=0)
+
+
 def test_keras_files(trained, corpus, tmp_path):
     model, _, _ = trained
     model.save(tmp_path / "model.keras")
