@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import export_plan as plan
 from benchmarks import export_report as report
-from benchmarks.results import Results, whole_file
+from benchmarks.results import Results, write_and_show
 
 FOLDER = Path("benchmarks/results")
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime", "onnx", "torch", "numpy")
@@ -39,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _options(arguments)
     results = measure(options, " ".join(["benchmarks/export.py", shlex.join(arguments)]))
-    write(results, options.output or FOLDER, "export-quick" if options.quick else "export")
+    write_and_show(
+        results, report, options.output or FOLDER, "export-quick" if options.quick else "export"
+    )
     needed = {plan.STOCK, plan.ONNX}
     return int(any(needed & set(result.failed) for result in results.results))
 
@@ -74,18 +76,6 @@ def measure(options: argparse.Namespace, command: str) -> Results:
         "total time": f"{(time.perf_counter() - start) / 60:.1f} minutes",
     }
     return Results(facts, run_facts, results)
-
-
-def write(results: Results, folder: Path, stem: str) -> None:
-    """Times and report, each complete or not there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {ending: folder / f"{stem}.{ending}" for ending in ("json", "md")}
-    results.save(files["json"])
-    with whole_file(files["md"]) as new:
-        new.write_text(report.markdown(results))
-    console = Console(width=None if sys.stdout.isatty() else 130)
-    report.show(results, console)
-    console.print(f"Written: {', '.join(str(path) for path in files.values())}", highlight=False)
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

@@ -3,12 +3,14 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from benchmarks.plan import Shape
 
@@ -86,3 +88,22 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def write_and_show(results: Results, report, folder: Path, stem: str) -> None:
+    """Times (JSON) and report (Markdown), each complete or not there; and the report on the screen.
+
+    Args:
+        results: What was measured.
+        report: A module with `markdown(results)` and `show(results, console)`.
+        folder: Where to; made if it is not there.
+        stem: The files' name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {ending: folder / f"{stem}.{ending}" for ending in ("json", "md")}
+    results.save(files["json"])
+    with whole_file(files["md"]) as new:
+        new.write_text(report.markdown(results))
+    console = Console(width=None if sys.stdout.isatty() else 130)
+    report.show(results, console)
+    console.print(f"Written: {', '.join(str(path) for path in files.values())}", highlight=False)

@@ -56,14 +56,7 @@ def batch_to_ids(
     n = check_characters("max_characters_per_token", max_characters_per_token)
     if isinstance(sentences, str | bytes):
         raise TypeError(f"Give a list of lists of words. Received: the text {sentences[:60]!r}")
-    rows = []
-    for sentence in sentences:
-        if isinstance(sentence, str | bytes):
-            raise TypeError(
-                "A sentence must be a list of words: split it first, sentence.split() being the "
-                f"simplest way. Received: the text {sentence[:60]!r}"
-            )
-        rows.append(list(sentence))
+    rows = [words_of(sentence) for sentence in sentences]
     places: dict = {}
     steps = max(map(len, rows), default=0)
     index = np.zeros((len(rows), steps), np.int64)
@@ -97,6 +90,16 @@ def tensor_of(sentences):
             "Sentences of several lengths are no tensor: give tf.ragged.constant(sentences) or "
             f"kr.elmo.batch_to_ids(sentences). {error}"
         ) from None
+
+
+def words_of(sentence: Iterable) -> list:
+    """The words of a sentence, which must have been split."""
+    if isinstance(sentence, str | bytes):
+        raise TypeError(
+            "A sentence must be a list of words: split it first, sentence.split() being the "
+            f"simplest way. Received: the text {sentence[:60]!r}"
+        )
+    return list(sentence)
 
 
 def check_characters(name: str, value) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_recurrent.elmo.bilm import BiLM
-from keras_recurrent.elmo.characters import word_to_ids
+from keras_recurrent.elmo.characters import word_to_ids, words_of
 from keras_recurrent.elmo.text import UNKNOWN
 from keras_recurrent.elmo.vocabulary import SPECIAL, Vocabulary
 
@@ -96,14 +96,7 @@ def words_to_ids(sentences: Iterable[Sequence[str]], vocabulary: Vocabulary) -> 
         sentences: Lists of words.
         vocabulary: Of the model: `fixed_vocabulary(words)` for one of `with_vocabulary`.
     """
-    rows = []
-    for sentence in sentences:
-        if isinstance(sentence, str | bytes):
-            raise TypeError(
-                "A sentence must be a list of words: split it first, sentence.split() being the "
-                f"simplest way. Received: the text {sentence[:60]!r}"
-            )
-        rows.append(vocabulary.ids(sentence))
+    rows = [vocabulary.ids(words_of(sentence)) for sentence in sentences]
     ids = np.zeros((len(rows), max(map(len, rows), default=0)), np.int32)
     for place, row in enumerate(rows):
         ids[place, : len(row)] = np.array(row, np.int32) + 1
