@@ -11,11 +11,13 @@ from keras_recurrent.cells.stacked import follows_contract
 from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn, xla_refusal
 from keras_recurrent.engines.carry import carry_of
 from keras_recurrent.engines.lowering import active_form, note_choice
+from keras_recurrent.engines.recording import active_recorder
 from keras_recurrent.engines.result import exportable_mask, no_output
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
 from keras_recurrent.layers import state
 from keras_recurrent.layers.call_arguments import CallArguments
 from keras_recurrent.layers.masks import valid_steps
+from keras_recurrent.layers.recorded import run_recorded
 from keras_recurrent.options import check_choice, check_flag
 
 
@@ -185,6 +187,10 @@ class RNN(CallArguments, keras.layers.RNN):
         valid = valid_steps(sequences, mask, sequences_mask, lengths)
         against_fused = self._against_fused(sequences, initial_state, valid)
         sequences, states = self.begin(sequences, initial_state)
+        if (recorder := active_recorder()) is not None:
+            return self.finish(
+                *run_recorded(self, recorder, sequences, states, valid, training), valid
+            )
         try:
             choice = self._choose(
                 sequences.shape[1],

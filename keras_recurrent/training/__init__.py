@@ -1,7 +1,10 @@
-"""Training under `model.fit`: long sequences, gradient norms, exact resumption, several workers."""
+"""Training under `model.fit`: long sequences, gradients looked at, exact resumption, several workers."""
 
 from keras_recurrent.training.chief import ChiefOnly, is_chief
 from keras_recurrent.training.failure import WorkerLost
+from keras_recurrent.training.flow import GradientFlow, LayerFlow
+from keras_recurrent.training.flow_recorder import GradientFlowRecorder
+from keras_recurrent.training.gradient_flow import gradient_flow
 from keras_recurrent.training.gradient_norms import GradientNorms
 from keras_recurrent.training.models import Distributed, Functional, Model, Sequential
 from keras_recurrent.training.resume import BackupAndRestore
@@ -13,11 +16,15 @@ __all__ = [
     "ChiefOnly",
     "Distributed",
     "Functional",
+    "GradientFlow",
+    "GradientFlowRecorder",
     "GradientNorms",
+    "LayerFlow",
     "Model",
     "Sequential",
     "TruncatedBPTT",
     "WorkerLost",
+    "gradient_flow",
     "is_chief",
     "windows",
 ]
