@@ -46,7 +46,8 @@ class _Condition:
 def one_to_many(net) -> keras.Model:
     """A model for T_x = 1, T_y > 1: it generates a sequence, given a condition or nothing.
 
-    h(0) = f(condition); h(t) = cell(y(t-1), h(t-1)), y(0) = begin; p(y(t) | y(<t), condition) = A2(W h(t))
+    h(0) = f(condition); h(t) = cell(y(t-1), h(t-1)), y(0) = begin
+    p(y(t) | y(<t), condition) = A2(W h(t) + b)
 
     The condition enters once, as the first state: a layer of tanh, then one for each part of the state.
     Without one the states start from zeros. For `fit` the model reads the true sequence one step late,
@@ -97,7 +98,8 @@ def _encoder(net) -> keras.Model:
 class Categories(Declared, keras.layers.Layer):
     """A vector for each column of categories, side by side.
 
-    Input: whole numbers `(batch, columns)`, column k in [0, sizes[k]); output `(batch, columns * width)`.
+    Input: whole numbers `(batch, columns)`, those of column k in [0, sizes[k]); output
+    `(batch, columns * width)`.
     """
 
     sizes = Option(_check_sizes, doc="How many categories each column has.", serialize=list)

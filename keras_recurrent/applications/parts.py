@@ -33,7 +33,7 @@ def parts_of(model: keras.Model) -> Parts:
     names = set(getattr(decoder, "output_names", ())) if decoder is not None else set()
     if decoder is None or "output" not in names:
         raise ValueError(
-            "Decoding needs a model of kr.applications.one_to_many or sequence_to_sequence, which hold a "
-            f"model named 'decoder'. Received: {getattr(model, 'name', model)!r}"
+            "Decoding needs a model of kr.applications.one_to_many or sequence_to_sequence, which "
+            f"hold a model named 'decoder'. Received: {getattr(model, 'name', model)!r}"
         )
     return Parts(found.get("encoder"), decoder)

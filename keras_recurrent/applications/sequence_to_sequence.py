@@ -62,14 +62,14 @@ class _Languages:
 
 @application(_Languages, Body, Generating, Head)
 def sequence_to_sequence(net) -> keras.Model:
-    """A model for T_x ≠ T_y: translation, letters to phonemes (Sutskever et al. 2014; Luong et al. 2015).
+    """A model for T_x ≠ T_y, such as translation (Sutskever et al. 2014; Luong et al. 2015).
 
     encoder: m(s) = layers(x)(s); decoder: h(t) = layers(y(t-1), h(t-1)), h(0) from the encoder's end
     context(t) = attention(h(t), m); p(y(t) | y(<t), x) = A2(W tanh(W_c [h(t), context(t)]))
 
-    Without attention: A2(W h(t)). The recurrent layers do not read the context, so that training runs over
-    all steps at once. For `fit` the model reads the true output one step late, see `teacher_forcing`;
-    `Decoder` lets it go on by itself.
+    Without attention: A2(W h(t)). The recurrent layers do not read the context, so that training runs
+    over all steps at once. For `fit` the model reads the true output one step late, see
+    `teacher_forcing`; `Decoder` lets it go on by itself.
 
     Inputs by name: "source", ids `(batch, T_x)` or numbers `(batch, T_x, source_features)`, and
     "previous", ids `(batch, T_y)`; output `(batch, T_y, target_vocabulary)` with the mask of "previous".

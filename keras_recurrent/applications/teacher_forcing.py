@@ -37,8 +37,8 @@ def teacher_forcing(
     longest = max(len(row) for row in rows) + 1
     if length is not None and longest > length:
         raise ValueError(
-            f"With its end the longest sequence has {longest} steps. Cut the sequences, or give a larger "
-            f"length. Received: length={length}"
+            f"With its end the longest sequence has {longest} steps. Cut the sequences, or give a "
+            f"larger length. Received: length={length}"
         )
     previous, targets = np.zeros((2, len(rows), length or longest), np.int32)
     for given, wanted, row in zip(previous, targets, rows, strict=True):
