@@ -18,7 +18,7 @@ from keras_recurrent.applications.decoding_arguments import (
     check_temperature,
     check_top_p,
 )
-from keras_recurrent.applications.generating_parts import GeneratingParts
+from keras_recurrent.applications.generating_parts import NAN, GeneratingParts
 from keras_recurrent.options import check_seed
 
 
@@ -165,7 +165,7 @@ class Decoder:
             symbolic.name,
             tuple(symbolic.shape),
             keras.backend.standardize_dtype(symbolic.dtype),
-            self._parts.number_of_ids,
+            self._parts.input_sizes,
         )
         return array, len(array)
 
@@ -245,10 +245,8 @@ def _run(graph: Callable, *arguments):
     try:
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), graph(*arguments))
     except tf.errors.InvalidArgumentError as error:
-        if "gives NaN" in error.message:
-            raise ValueError(
-                "The decoder gives NaN. Take the model from before its training diverged."
-            ) from None
+        if NAN in error.message:
+            raise ValueError(NAN) from None
         raise
 
 

@@ -75,8 +75,16 @@ def check_rows(rows, inputs) -> int:
     return int(rows)
 
 
-def check_inputs(inputs, rows, name: str, shape: tuple, dtype: str, ids: int | None) -> np.ndarray:
-    """What the encoder reads, as an array of its dtype; `ids` is how many it knows."""
+def check_inputs(
+    inputs, rows, name: str, shape: tuple, dtype: str, sizes: int | tuple | None
+) -> np.ndarray:
+    """What the encoder reads, as an array of its dtype.
+
+    Args:
+        inputs, rows: As the caller gave them.
+        name, shape, dtype: Of what the encoder reads.
+        sizes: How many ids a source is made of, or how many each column of a condition.
+    """
     if rows is not None:
         raise ValueError(
             f"rows= is for models without an encoder; this one reads {name!r} and generates a row for "
@@ -92,8 +100,12 @@ def check_inputs(inputs, rows, name: str, shape: tuple, dtype: str, ids: int | N
     _check_kind(array, name, dtype)
     _check_shape(array, name, shape)
     array = array.astype(dtype)
-    if np.issubdtype(array.dtype, np.integer):
-        _check_ids(array, name, shape, ids)
+    if isinstance(sizes, int):
+        _check_ids(array, repr(name), sizes)
+        _check_not_empty(array, name)
+    elif sizes is not None:
+        for column, size in enumerate(sizes):
+            _check_ids(array[:, column], f"Column {column} of {name!r}", size)
     return array
 
 
@@ -115,17 +127,16 @@ def _check_shape(array: np.ndarray, name: str, shape: tuple) -> None:
         raise ValueError(f"{name!r} is empty, there is nothing to read. Received: {array.shape}")
 
 
-def _check_ids(array: np.ndarray, name: str, shape: tuple, ids: int | None) -> None:
-    if not array.size:
-        return
-    low, high = int(array.min()), int(array.max())
-    if low < 0 or (ids is not None and high >= ids):
-        largest = "any" if ids is None else str(ids - 1)
-        raise ValueError(f"{name!r} holds ids from 0 to {largest}. Received: {low} to {high}")
-    if shape[1:] == (None,):
-        empty = np.flatnonzero(~array.any(1))
-        if len(empty):
-            raise ValueError(
-                f"{name!r} has rows of padding (0) alone, there is nothing to read: leave them out. "
-                f"Received: rows {empty[:10].tolist()}"
-            )
+def _check_ids(array: np.ndarray, who: str, size: int) -> None:
+    low, high = int(array.min(initial=0)), int(array.max(initial=0))
+    if low < 0 or high >= size:
+        raise ValueError(f"{who} holds ids from 0 to {size - 1}. Received: {low} to {high}")
+
+
+def _check_not_empty(array: np.ndarray, name: str) -> None:
+    empty = np.flatnonzero(~array.any(1))
+    if len(empty):
+        raise ValueError(
+            f"{name!r} has rows of padding (0) alone, there is nothing to read: leave them out. "
+            f"Received: rows {empty[:10].tolist()}"
+        )

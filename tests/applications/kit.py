@@ -29,7 +29,7 @@ def _decoder(vocabulary, units, memory=None, activation="softmax"):
         reads["memory_mask"] = keras.Input((None,), dtype="bool", name="memory_mask")
         found = layers.Attention()([y, reads["memory"]], mask=[None, reads["memory_mask"]])
         y = layers.Concatenate()([y, found])
-    output = layers.Dense(vocabulary, activation=activation)(y)
+    output = layers.Dense(vocabulary, activation=activation, name="output")(y)
     gives = {"output": output, "state_1_h": new_h, "state_1_c": new_c}
     return keras.Model(reads, gives, name="decoder")
 

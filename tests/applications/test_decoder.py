@@ -251,6 +251,7 @@ def test_unsuitable_boundaries(attentive, begin, end, message):
     ("call", "message"),
     [
         (lambda d: d.greedy(), "rows=None"),
+        (lambda d: d.greedy(rows=True), "rows=True"),
         (lambda d: d.greedy(rows=-1), "rows=-1"),
         (lambda d: d.greedy([[1]]), "unconditioned, it has no encoder"),
     ],
@@ -283,11 +284,11 @@ def test_nan_is_an_error():
 def test_models_that_generate_no_ids(attentive):
     with pytest.raises(TypeError, match="takes a Keras model. Received: str"):
         Decoder("model")
-    with pytest.raises(ValueError, match=r"'decoder' to run step by step.*one_to_many"):
+    with pytest.raises(ValueError, match=r"one_to_many.*a model named 'decoder'"):
         Decoder(keras.Sequential([keras.Input((3,)), layers.Dense(2)]))
     previous, h = keras.Input((None, 3), name="previous"), keras.Input((4,), name="state_1_h")
     y, new = layers.GRU(4, return_sequences=True, return_state=True)(previous, initial_state=h)
-    given = {"output": layers.Dense(3)(y), "state_1_h": new}
+    given = {"output": layers.Dense(3, name="output")(y), "state_1_h": new}
     decoder = keras.Model({"previous": previous, "state_1_h": h}, given, name="decoder")
     model = keras.Model(decoder.input, decoder(decoder.input)["output"])
     with pytest.raises(ValueError, match=r"features, not ids.*step by step.*\(None, None, 3\)"):
