@@ -13,10 +13,16 @@ class KerasCell:
 
     def __init__(self, cell, training: bool):
         self.cell = cell
-        self.output_size = cell.output_size
+        sizes = cell.state_size
+        first = sizes[0] if isinstance(sizes, list | tuple) else sizes
+        self.output_size = getattr(cell, "output_size", first)
         self.compute_dtype = cell.compute_dtype
         knows = "training" in inspect.signature(getattr(cell, "call", cell)).parameters
         self._arguments = {"training": training} if knows else {}
+
+    @property
+    def trainable_variables(self) -> list:
+        return self.cell.trainable_variables
 
     def read_weights(self, noise=None) -> tuple:
         return ()

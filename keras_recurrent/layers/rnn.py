@@ -14,7 +14,12 @@ from keras_recurrent.cells.stacked import follows_contract
 from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn, xla_refusal
 from keras_recurrent.engines.carry import carry_of
 from keras_recurrent.engines.lowering import active_form, note_choice
-from keras_recurrent.engines.result import exportable_mask, no_output
+from keras_recurrent.engines.result import (
+    axes_swapped,
+    broadcastable,
+    exportable_mask,
+    no_output,
+)
 from keras_recurrent.engines.watching import active_watcher
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
 from keras_recurrent.layers import state
@@ -247,9 +252,9 @@ class RNN(CallArguments, keras.layers.RNN):
         """Sequences and mask as engines take them: time first, masked steps zero, in order."""
         inputs = tf.cast(sequences, self.cell.compute_dtype)
         if valid is not None:  # NaN in a masked step must not reach the gradients
-            inputs = tf.where(tf.expand_dims(valid, -1), inputs, tf.zeros_like(inputs))
+            inputs = tf.where(broadcastable(valid, inputs), inputs, tf.zeros_like(inputs))
             valid = tf.transpose(exportable_mask(valid))
-        inputs = tf.transpose(inputs, [1, 0, 2])
+        inputs = axes_swapped(inputs)
         if not self.go_backwards:
             return inputs, valid
         return tf.reverse(inputs, [0]), None if valid is None else tf.reverse(valid, [0])
