@@ -37,7 +37,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples("TRAIN"), "test": self._generate_examples("TEST")}
 
     def _generate_examples(self, split: str):
-        for index, (series, speaker) in enumerate(read_ts(read_package_file(AEON, FILE.format(split)))):
+        for index, (series, speaker) in enumerate(
+            read_ts(read_package_file(AEON, FILE.format(split)))
+        ):
             yield index, {"series": series, "speaker": speaker}
 
 
