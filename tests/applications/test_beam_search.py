@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from applications.kit import next_log_p, storyteller, translator
+from applications.decoding_kit import next_log_p, storyteller, translator
 
 from keras_recurrent.applications import Decoder
 

@@ -5,7 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from applications.kit import next_log_p, storyteller, translator
+from applications.decoding_kit import next_log_p, storyteller, translator
 from keras import layers
 from scipy import stats
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from applications.kit import next_log_p, shaken
+from applications.decoding_kit import next_log_p, shaken
 
 import keras_recurrent as kr
 from keras_recurrent.applications import Decoder
