@@ -12,7 +12,7 @@ from examples.exercises import classifier
 from examples.exercises.classifier import Recordings, Scale
 from examples.exercises.random_windows import Variation
 
-VARIATION = Variation(tilt=0.15, speed=0.15, mirrored=0.5, noise=0.03)
+VARIATION = Variation(tilt=0.15, speed=0.1, mirrored=0.5, noise=0.03)
 EPOCHS = 8
 CHOSEN_ON = [1, 2, 3, 4, 5]  # no other subject was looked at before the settings were fixed
 
