@@ -1,47 +1,33 @@
 """Backpropagation through time, looked at step by step.
 
-Inside `recording` every recurrent layer runs one time step after the other, each on a copy of the
-weights of its own, and an outer gradient tape sees all of it. The gradient that reaches the copy of step
-t is the share of that step in the gradient of the weights; the one that reaches the states that the
-step gives is the total derivative of the loss by them. Nothing is approximated, and the sizes of the
-shares are noted while the tape goes back, so that they need not be kept for all steps at once.
+Every recurrent layer runs one time step after the other, each on a copy of the weights of its own, and
+an outer gradient tape sees all of it. The gradient that reaches the copy of step t is the share of that
+step in the gradient of the weights; the one that reaches the states that the step gives is the total
+derivative of the loss by them. Nothing is approximated, and the sizes of the shares are noted while the
+tape goes back, so that they need not be kept for all steps at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_recurrent.engines.carry import names_of_parts
+from keras_recurrent.engines.result import (
+    Result,
+    advance,
+    hold,
+    masked_output,
+    no_output,
+)
 from keras_recurrent.keras_hooks import variables_in_own_type
-
-_active: ContextVar["Recorder | None"] = ContextVar("keras_recurrent_recorder", default=None)
-
-
-@contextmanager
-def recording(recorder: "Recorder") -> Iterator["Recorder"]:
-    """Let the recurrent layers called inside run step by step, known to `recorder`.
-
-    Functions of `tf.function` run eagerly meanwhile: a layer inside one has steps to look at, too.
-    """
-    token, eagerly = _active.set(recorder), tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield recorder
-    finally:
-        tf.config.run_functions_eagerly(eagerly)
-        _active.reset(token)
-
-
-def active_recorder() -> "Recorder | None":
-    return _active.get()
 
 
 class Recorder:
-    """All calls of recurrent layers under one gradient tape.
+    """All calls of recurrent layers under one gradient tape; a `watching.Watcher`.
 
     Args:
         tape: The tape; it must be recording when the layers are called.
@@ -56,24 +42,35 @@ class Recorder:
         self.keep_shares = keep_shares
         self.calls: list[Call] = []
 
-    def begin(self, layer, variables, state_names, timesteps: int | None) -> "Call":
-        """A call of a layer begins.
-
-        Raises:
-            ValueError: Where there are no steps, or none that could be seen.
-        """
-        if not tf.executing_eagerly():
-            raise ValueError(
-                f"Layer {layer.name!r} is called inside a graph of its own, as tf.vectorized_map makes "
-                "one, where its time steps cannot be looked at. Call it outside."
-            )
+    def run(
+        self, layer, cell, inputs, states, noise, mask, collect, zero_masked, training
+    ) -> Result:
+        """Run a layer's cell over time; see `watching.Watcher.run`."""
+        timesteps = inputs.shape[0]
         if timesteps == 0:
             raise ValueError(
                 f"Layer {layer.name!r} reads a sequence of 0 time steps: there is no gradient to look "
                 "at. Give sequences of at least one step."
             )
-        self.calls.append(Call(self, layer, variables, state_names, timesteps))
-        return self.calls[-1]
+        call = Call(self, layer, cell.trainable_variables, names_of_parts(states), timesteps)
+        self.calls.append(call)
+        output, outputs = no_output(cell, inputs.shape[1]), []
+        for place in range(timesteps):
+            t = timesteps - 1 - place if layer.go_backwards else place
+            with call.step(t):
+                noise_t = None if noise is None else noise.at(lambda m, at=place: m[at])
+                weights = cell.read_weights(noise_t)
+                z_t = cell.project(inputs[place], weights, noise_t)
+                new_output, new = advance(cell, z_t, states, weights, noise_t)
+            new_output, new = _distinct(new_output, new, [z_t, *tf.nest.flatten(states)])
+            call.after(t, tf.nest.flatten(new))
+            if mask is not None:
+                new_output = masked_output(mask[place], new_output, output, zero_masked)
+                new = hold(mask[place], new, states)
+            states, output = new, new_output
+            if collect:
+                outputs.append(output)
+        return Result(output, tf.stack(outputs) if collect else None, states)
 
     def go_back(self, loss) -> None:
         """Compute the gradients of `loss`; afterwards the calls know all about them."""
@@ -172,47 +169,12 @@ class _Instead(keras.StatelessScope):
         self._updates[id(update[0])] = update
 
 
-def run(call: Call, step: Callable, inputs, states, mask, zero_masked: bool, backwards: bool):
-    """Run a layer's step over time.
-
-    Args:
-        call: Where to note what happens.
-        step: `step(t, x_t, states) -> (output, new_states)`, t counted in processed order.
-        inputs: `(T, batch, ...)` in processed order, and so is `mask` `(T, batch)`, or None.
-        states: Those at the start.
-        zero_masked: Whether masked steps give zeros instead of the row's previous output.
-        backwards: Whether the processed order is that of the input turned around.
-
-    Returns:
-        The last output, all of them `(batch, T, ...)` in processed order, the last states.
-    """
-    outputs = []
-    for place in range(call.timesteps):
-        t = call.timesteps - 1 - place if backwards else place
-        with call.step(t):
-            output, new = step(place, inputs[place], states)
-        output, new = _distinct(output, new, [inputs[place], *tf.nest.flatten(states)])
-        call.after(t, tf.nest.flatten(new))
-        if mask is not None:
-            zeros = zero_masked or not outputs
-            output = _where(mask[place], output, tf.zeros_like(output) if zeros else outputs[-1])
-            new = tf.nest.map_structure(lambda n, o, m=mask[place]: _where(m, n, o), new, states)
-        outputs.append(output)
-        states = new
-    return outputs[-1], tf.stack(outputs, 1), states
-
-
 def _distinct(output, states, given):
     """States that a step hands on as they came get a tensor of their own, and so a gradient."""
     handed_on = {id(tensor) for tensor in given}
     own = {id(s): tf.identity(s) for s in tf.nest.flatten(states) if id(s) in handed_on}
     states = tf.nest.map_structure(lambda s: own.get(id(s), s), states)
     return own.get(id(output), output), states
-
-
-def _where(valid, new, old):
-    """By row, for tensors of any rank."""
-    return tf.where(tf.reshape(valid, [-1] + [1] * (new.shape.rank - 1)), new, old)
 
 
 def _square(gradient):

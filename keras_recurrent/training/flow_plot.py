@@ -1,25 +1,14 @@
-"""Pictures of the gradient's flow, with matplotlib, which nothing else in the package needs."""
+"""Pictures of the gradient's flow through time."""
 
 import numpy as np
 
-
-def new_figure(size: tuple[float, float]):
-    """An empty figure in the style in force, which no global list of figures holds on to.
-
-    Raises:
-        ImportError: If matplotlib is not installed.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("Plots need matplotlib: pip install 'keras-recurrent[plot]'.") from error
-    return Figure(figsize=size, layout="constrained")
+from keras_recurrent.training.figures import new_figure
 
 
 def draw_flow(flow, axes=None):
     """Two panels, |∂L/∂h_t| and the shares of ∂L/∂W, over time; see `GradientFlow.plot`."""
     if axes is None:
-        axes = new_figure((10, 4)).subplots(1, 2)
+        axes = new_figure(10, 4).subplots(1, 2)
     axes = np.ravel(axes)
     if len(axes) != 2:
         raise ValueError(f"`axes` must be two axes. Received: {len(axes)}")
@@ -40,7 +29,7 @@ def draw_flow(flow, axes=None):
 
 def draw_history(history, epochs, figure=None):
     """Heat maps over time and epochs, a row a layer; see `GradientFlowRecorder.plot`."""
-    figure = figure or new_figure((10, 1 + 2.6 * len(history)))
+    figure = figure or new_figure(10, 1 + 2.6 * len(history))
     panels = figure.subplots(len(history), 2, squeeze=False)
     for row, (name, layer) in zip(panels, history.items(), strict=True):
         parts = (

@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from keras_recurrent.options import check_flag
 from keras_recurrent.training.chief import is_chief
+from keras_recurrent.training.figures import new_figure
 from keras_recurrent.training.flow import GradientFlow
-from keras_recurrent.training.flow_plot import draw_history, new_figure
+from keras_recurrent.training.flow_plot import draw_history
 from keras_recurrent.training.gradient_flow import measured
-from keras_recurrent.training.inside import recurrent_layers
+from keras_recurrent.training.looking import recurrent_layers
 
 
 class LayerHistory(NamedTuple):
@@ -70,7 +71,7 @@ class GradientFlowRecorder(keras.callbacks.Callback):
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(f"`every` must be a whole number of epochs. Received: every={every!r}")
         if log_dir is not None:
-            new_figure((1, 1))  # say at once what is missing
+            new_figure(1, 1)  # say at once what is missing
         self.every, self.log_dir = every, log_dir
         self.epochs: list[int] = []
         self.flows: list[GradientFlow] = []
@@ -108,7 +109,7 @@ class GradientFlowRecorder(keras.callbacks.Callback):
         return draw_history(self.history, self.epochs, figure)
 
     def on_train_begin(self, logs=None):
-        recurrent_layers(self.model, type(self).__name__)
+        recurrent_layers(self.model)
         self.epochs, self.flows = [], []
         if self.log_dir is not None and is_chief(self.model.distribute_strategy):
             self._writer = tf.summary.create_file_writer(str(self.log_dir))

@@ -1,14 +1,16 @@
 """Backpropagation through time, measured: the gradient at every time step of every layer."""
 
 import inspect
+from collections import Counter
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_recurrent.engines.recording import Call, Recorder, recording
+from keras_recurrent.engines.recording import Call, Recorder
+from keras_recurrent.engines.watching import watched_by
+from keras_recurrent.training import looking
 from keras_recurrent.training.flow import GradientFlow, LayerFlow
-from keras_recurrent.training.inside import left_as_it_was, recurrent_layers, unique_names
 
 
 def gradient_flow(
@@ -34,7 +36,7 @@ def gradient_flow(
     through outputs and later steps. A row whose step t is masked has no h_t and no share, and counts
     as zeros. Steps are counted as the layer's input counts them, in a layer that goes backwards too.
 
-    Every call of a layer stands for itself: the second one of a layer `shared` is `shared_2`.
+    Every call of a layer stands for itself: the second one of a layer `shared` is `shared/call_2`.
     Layers are named by their paths where two have one name. Afterwards the model is as it was: states of
     stateful layers, seeds and moving means are put back.
 
@@ -69,23 +71,38 @@ def measured(
     model, x, y, sample_weight=None, loss=None, training=False, keep_shares=False
 ) -> GradientFlow:
     """`gradient_flow`, of a loss that is not finite too."""
-    layers = recurrent_layers(model, "gradient_flow")
+    layers = _recurrent_layers(model)
     _check_loss(model, loss)
+    looking.check_not_empty(x)
     x, y, sample_weight = (tf.nest.map_structure(_tensor, value) for value in (x, y, sample_weight))
     _check_lengths({"x": x, "y": y, "sample_weight": sample_weight})
-    with left_as_it_was(model):
-        if not model.built or not all(layer.built for layer in layers):
-            model(x)  # Keras builds layers in graphs of its own, where no step is to be looked at
-    with left_as_it_was(model), tf.GradientTape() as tape:
-        with recording(Recorder(tape, keep_shares)) as recorder:
+    if not model.built or not all(layer.built for layer in layers.values()):
+        with looking.states_kept(model):
+            model(x)  # Keras builds layers in graphs of its own, where no step can be looked at
+    with looking.left_as_it_was(model), tf.GradientTape() as tape:
+        with watched_by(Recorder(tape, keep_shares)) as recorder:
             outputs = model(x, **_training_argument(model.call, training))
         total = _loss(model, loss, x, y, outputs, sample_weight, training)
         scale = _scale(model, loss)
         scaled = total * tf.cast(scale, total.dtype)
     recorder.go_back(scaled)
-    names = _names_of_calls(recorder.calls)
+    if not recorder.calls:
+        raise ValueError(
+            f"{model.name!r} called none of its recurrent layers for this batch. Received: a model with "
+            f"{sorted(layers)}"
+        )
+    names = _names_of_calls(recorder.calls, layers)
     flows = [_layer_flow(call, 1 / scale, keep_shares) for call in recorder.calls]
     return GradientFlow(float(tf.reduce_sum(total)), dict(zip(names, flows, strict=True)))
+
+
+def _recurrent_layers(model) -> dict:
+    if isinstance(model, keras.layers.Layer) and not isinstance(model, keras.Model):
+        raise TypeError(
+            "`model` must be a whole Keras model, which has a loss, such as keras.Sequential([layer]). "
+            f"Received: the layer {model.name!r}"
+        )
+    return looking.recurrent_layers(model)
 
 
 def _tensor(value):
@@ -114,11 +131,6 @@ def _check_lengths(values: dict) -> None:
         raise ValueError(
             "All inputs, targets and weights need one row for each example. Received: rows "
             f"{ {name: found[0] if len(found) == 1 else found for name, found in lengths.items()} }"
-        )
-    if distinct <= {0, None}:
-        raise ValueError(
-            "There is no example to look at: give a batch of at least one row. Received: rows "
-            f"{ {name: found[0] for name, found in lengths.items() if found} }"
         )
 
 
@@ -176,13 +188,13 @@ def _one_described(value, ranges: bool) -> str:
     return f"{text} from {numbers.min()} to {numbers.max()}"
 
 
-def _names_of_calls(calls: list[Call]) -> list[str]:
-    """The layer's name, with the number of the call where there are several."""
-    names, count, found = unique_names([call.layer for call in calls]), {}, []
+def _names_of_calls(calls: list[Call], layers: dict) -> list[str]:
+    """The layer's name, with the number of the call from the second one on."""
+    names, count, found = {id(layer): name for name, layer in layers.items()}, Counter(), []
     for call in calls:
-        name = names[id(call.layer)]
-        count[name] = number = count.get(name, 0) + 1
-        found.append(name if number == 1 else f"{name}_{number}")
+        name = names.get(id(call.layer), call.layer.name)
+        count[name] += 1
+        found.append(name if count[name] == 1 else f"{name}/call_{count[name]}")
     return found
 
 

@@ -31,14 +31,14 @@ def _model():
 
 
 BAD = {
-    "no model": (lambda: kr.GRU(U), X, Y, "mse", TypeError, "Keras model"),
+    "no model": (lambda: kr.GRU(U), X, Y, "mse", TypeError, "must be a whole Keras model.*gru"),
     "no recurrent layer": (
         lambda: keras.Sequential([keras.Input((T, D)), keras.layers.Dense(2, name="only")]),
         X,
         Y,
         "mse",
         ValueError,
-        "none in the model.*only",
+        "there are none in.*only",
     ),
     "stock layers": (
         lambda: keras.Sequential([keras.Input((T, D)), keras.layers.LSTM(2, name="stock")]),
@@ -46,12 +46,27 @@ BAD = {
         Y,
         "mse",
         ValueError,
-        r"\['stock'\].*kr.LSTM.*carry over",
+        r"stock layers of Keras.*kr.LSTM.*\['stock'\]",
     ),
     "no loss": (_model, X, Y, None, ValueError, "not compiled with one"),
     "lengths": (_model, X, Y[:2], "mse", ValueError, r"'x': 3, 'y': 2"),
-    "no rows": (_model, X[:0], Y[:0], "mse", ValueError, "at least one row"),
-    "no steps": (_model, X[:, :0], Y, "mse", ValueError, "0 time steps"),
+    "no rows": (_model, X[:0], Y[:0], "mse", ValueError, r"at least one sequence.*\(0, 5, 3\)"),
+    "no steps": (_model, X[:, :0], Y, "mse", ValueError, r"at least one time step.*\(3, 0, 3\)"),
+    "no steps left": (
+        lambda: keras.Sequential(
+            [
+                keras.Input((T, D)),
+                keras.layers.Lambda(lambda x: x[:, :0]),
+                kr.GRU(U),
+                keras.layers.Dense(2),
+            ]
+        ),
+        X,
+        Y,
+        "mse",
+        ValueError,
+        "reads a sequence of 0 time steps",
+    ),
     "labels out of range": (
         _model,
         X,
@@ -69,7 +84,7 @@ BAD = {
         r"\(3, 2\).*float64 \(3, 5\) from 1.0 to 1.0",
     ),
     "not finite": (_model, X, Y * np.nan, "mse", ValueError, "The loss is nan.*from nan to nan"),
-    "inside a graph": (Mapped, X, Y, "mse", ValueError, "graph of its own"),
+    "inside a graph": (Mapped, X, Y, "mse", ValueError, "called inside a graph"),
 }
 
 

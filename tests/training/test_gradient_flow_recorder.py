@@ -107,7 +107,7 @@ def test_bad_arguments():
         recorder.plot()
     model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="GradientFlowRecorder looks into recurrent layers"):
+    with pytest.raises(ValueError, match="Only recurrent layers can be looked into"):
         model.fit(X[:, 0], Y, verbose=0, callbacks=[recorder])
 
 
@@ -166,7 +166,7 @@ def test_the_table(recorded):
 def test_without_matplotlib(recorded, monkeypatch):
     *_, flow, folder = recorded
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"keras-recurrent\[plot\]"):
+    with pytest.raises(ImportError, match="Plots need matplotlib"):
         flow.plot()
-    with pytest.raises(ImportError, match=r"keras-recurrent\[plot\]"):
+    with pytest.raises(ImportError, match="Plots need matplotlib"):
         GradientFlowRecorder(X, Y, log_dir=folder)
