@@ -21,7 +21,7 @@ from examples import outcome, results_table
 from examples.results_table import Row
 
 # In the order of the table.
-NAMES = ("watch",)
+NAMES = ("watch", "vowels")
 
 HERE = Path(__file__).resolve().parent
 LAST_LINES = 30
