@@ -208,7 +208,11 @@ class Decoder:
 
         # One id that is dropped at the end, so that there is always a last.
         start = _Progress(
-            tf.constant(0), tf.zeros([rows, 1], tf.int32), tf.zeros(rows), tf.zeros(rows, tf.bool), start
+            tf.constant(0),
+            tf.zeros([rows, 1], tf.int32),
+            tf.zeros(rows),
+            tf.zeros(rows, tf.bool),
+            start,
         )
         shapes = tf.nest.map_structure(lambda tensor: tensor.shape, start)
         shapes = shapes._replace(ids=tf.TensorShape([None, None]))

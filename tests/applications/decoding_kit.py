@@ -66,7 +66,9 @@ def storyteller(vocabulary=6, condition=None, units=4, seed=0, activation="softm
         encoder = keras.Model(given, {"state_1_h": h, "state_1_c": c}, name="encoder")
         given = keras.Input((condition,), name="condition")
         states, inputs = encoder(given), {"condition": given, "previous": previous}
-    return shaken(keras.Model(inputs, decoder({"previous": previous, **states})["output"]), seed=seed)
+    return shaken(
+        keras.Model(inputs, decoder({"previous": previous, **states})["output"]), seed=seed
+    )
 
 
 def next_log_p(model, inputs, steps, begin=1, end=2, logits=False):

@@ -71,7 +71,9 @@ def same(decoded, row, expected):
 @pytest.fixture(scope="module")
 def attentive():
     model = translator(seed=34)
-    readers = [next_log_p(model, {"source": SOURCE[row : row + 1]}, 6) for row in range(len(SOURCE))]
+    readers = [
+        next_log_p(model, {"source": SOURCE[row : row + 1]}, 6) for row in range(len(SOURCE))
+    ]
     return Decoder(model), readers
 
 
@@ -120,9 +122,7 @@ def test_one_beam_is_greedy(attentive):
 
 def test_wider_beams_find_likelier_sequences(attentive):
     decoder, _ = attentive
-    best = [
-        decoder.beam_search(SOURCE, 6, beams, 0.0).log_probabilities[:, 0] for beams in (1, 40)
-    ]
+    best = [decoder.beam_search(SOURCE, 6, beams, 0.0).log_probabilities[:, 0] for beams in (1, 40)]
     finished = decoder.greedy(SOURCE, 6).finished
     assert (best[1][finished] >= best[0][finished] - 1e-5).all()
 

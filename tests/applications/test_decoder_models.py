@@ -33,7 +33,12 @@ FORMS = {
     ),
     "sampled": (
         lambda: to_sequence(
-            6, source_vocabulary=7, units=3, bidirectional=False, scheduled_sampling=0.3, dropout=0.2
+            6,
+            source_vocabulary=7,
+            units=3,
+            bidirectional=False,
+            scheduled_sampling=0.3,
+            dropout=0.2,
         ),
         SOURCE,
     ),
@@ -72,7 +77,7 @@ def test_greedy_and_beams(form):
         np.testing.assert_allclose(one, other[:, 0], atol=1e-5)
     reads = [key for key in model.input if key != "previous"]
     for row in range(rows):
-        own = {key: inputs[row : row + 1] for key in reads}
+        own = dict.fromkeys(reads, inputs[row : row + 1])
         log_p = next_log_p(model, own, STEPS, logits=name == "multi_head")
         ids, total = [], 0.0
         for _ in range(STEPS):
