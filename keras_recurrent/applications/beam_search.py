@@ -4,9 +4,9 @@ Wu et al. 2016 (arXiv:1609.08144) rank hypotheses of n steps, the end among them
 
     log p(y_1 .. y_n) / ((5 + n) / 6)^α
 
-In each step the beam's k hypotheses go on to their k V continuations. Those among the best k that end are
-finished: they are kept apart, the k best of them by rank, and take no place in the beam. The best k that
-do not end are the new beam. A row is done once it has k finished ones.
+In each step the beam's k hypotheses go on to their k V continuations. Those among the best k that end
+are finished: they are kept apart, the k best of them by rank, and take no place in the beam. The best k
+that do not end are the new beam. A row is done once it has k finished ones.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ NONE = float("-inf")  # the log-probability of a place without a hypothesis
 
 
 class Hypotheses(NamedTuple):
-    """Several a row: ids `(batch, k, n)`, 0 behind the end and for it; log-probabilities `(batch, k)`."""
+    """k a row: ids `(batch, k, n)`, 0 for the end and behind it, and log-probabilities `(batch, k)`."""
 
     ids: tf.Tensor
     log_probabilities: tf.Tensor

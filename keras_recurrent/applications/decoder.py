@@ -18,7 +18,8 @@ from keras_recurrent.applications.decoding_arguments import (
     check_temperature,
     check_top_p,
 )
-from keras_recurrent.applications.generating_parts import NAN, GeneratingParts
+from keras_recurrent.applications.generating_parts import GeneratingParts
+from keras_recurrent.applications.traced import Traced
 from keras_recurrent.options import check_seed
 
 
@@ -77,10 +78,10 @@ class Decoder:
             else tf.TensorSpec([None, *symbolic.shape[1:]], symbolic.dtype)
         )
         whole, real = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
-        self._greedy = _graph(self._run_greedy, first, whole)
+        self._greedy = Traced(self._run_greedy, first, whole)
         seed = tf.TensorSpec([], tf.int64)
-        self._sample = _graph(self._run_sample, first, whole, real, whole, real, seed)
-        self._beam_search = _graph(self._run_beam_search, first, whole, whole, real)
+        self._sample = Traced(self._run_sample, first, whole, real, whole, real, seed)
+        self._beam_search = Traced(self._run_beam_search, first, whole, whole, real)
 
     def greedy(self, inputs=None, max_steps: int = 100, rows: int | None = None) -> Decoded:
         """The most likely id in each step: y_t = argmax_v p(v | y_<t, source).
@@ -150,7 +151,7 @@ class Decoder:
         length_penalty = check_length_penalty(length_penalty)
         if not batch:
             return _decoded(np.zeros((0, beams, 0)), np.zeros((0, beams)), np.zeros((0, beams)))
-        finished, going = _run(self._beam_search, first, max_steps, beams, length_penalty)
+        finished, going = self._beam_search(first, max_steps, beams, length_penalty)
         return _best_first(finished, going, beams)
 
     def _first(self, inputs, rows) -> tuple:
@@ -169,10 +170,10 @@ class Decoder:
         )
         return array, len(array)
 
-    def _sequences(self, graph, batch: int, *arguments) -> Decoded:
+    def _sequences(self, graph: Traced, batch: int, *arguments) -> Decoded:
         if not batch:
             return _decoded(np.zeros((0, 0)), np.zeros(0), np.zeros(0))
-        return _decoded(*_run(graph, *arguments))
+        return _decoded(*graph(*arguments))
 
     # ------------------------------------------------------------ in the graph
 
@@ -238,20 +239,6 @@ class Decoder:
     def _step(self, previous, states, constants):
         log_p, states = self._parts.step(previous, states, constants)
         return tf.where(self._allowed, log_p, beam_search.NONE), states
-
-
-def _graph(function: Callable, *signature) -> Callable:
-    return tf.function(function, input_signature=signature, autograph=False)
-
-
-def _run(graph: Callable, *arguments):
-    """Run it and give NumPy arrays."""
-    try:
-        return tf.nest.map_structure(lambda tensor: tensor.numpy(), graph(*arguments))
-    except tf.errors.InvalidArgumentError as error:
-        if NAN in error.message:
-            raise ValueError(NAN) from None
-        raise
 
 
 def _decoded(ids, log_probabilities, finished) -> Decoded:
