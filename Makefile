@@ -42,7 +42,7 @@ help:
 	@echo "make clean        remove what the other targets made"
 
 demo: $(VENV)/ready-examples
-	$(RUN) examples/watch.py
+	$(RUN) examples/watch.py $(ARGS)
 
 $(APPLICATIONS): $(VENV)/ready-examples
 	$(RUN) examples/$@.py $(ARGS)

@@ -1,6 +1,7 @@
 """How well a wearer is recognised whom the network was not trained on: each is left out once."""
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
@@ -9,11 +10,15 @@ import numpy as np
 from examples.datasets.watch import Watch
 from examples.datasets.windows import split_by_subject
 from examples.exercises import classifier
-from examples.exercises.classifier import Recordings, Scale
+from examples.exercises.classifier import Fitting, Recordings, Scale
 from examples.exercises.random_windows import Variation
 
-VARIATION = Variation(tilt=0.15, speed=0.1, mirrored=0.5, noise=0.03)
-EPOCHS = 8
+FITTING = Fitting(
+    Variation(tilt=0.15, speed=0.1, mirrored=0.5, noise=0.03),
+    epochs=8,
+    batches=200,
+    batch_size=64,
+)
 CHOSEN_ON = [1, 2, 3, 4, 5]  # no other subject was looked at before the settings were fixed
 
 
@@ -31,7 +36,7 @@ class LeftOut(NamedTuple):
 
 
 def leave_out_each(
-    watch: Watch, seed: int, subjects=None, epochs: int = EPOCHS, **fitting
+    watch: Watch, seed: int, subjects: Sequence[int] | None = None, fitting: Fitting = FITTING
 ) -> LeftOut:
     """Train once for each of `subjects`, by default for all, on all the others' recordings."""
     found = []
@@ -44,7 +49,7 @@ def leave_out_each(
         scale = Scale.fit(inside.series)
         keras.utils.set_random_seed(seed)
         model = classifier.build()
-        classifier.train(model, scale(inside), VARIATION, epochs, seed, verbose=0, **fitting)
+        classifier.train(model, scale(inside), fitting, seed, verbose=0)
         x, labels = classifier.windows_of(scale(outside))
         predicted = model.predict(x, batch_size=len(x), verbose=0).argmax(1)
         found.append(LeftOut(np.full(len(labels), subject), predicted, labels))

@@ -11,7 +11,6 @@ from examples.datasets.windows import cut_windows
 from examples.exercises.random_windows import RandomWindows, Variation
 
 WINDOW, TEST_STEP = 128, 64  # samples: 2.56 s, and a test window begins every 1.28 s
-BATCH, BATCHES = 64, 200  # windows of a batch, batches of an epoch
 
 
 class Recordings(NamedTuple):
@@ -19,6 +18,16 @@ class Recordings(NamedTuple):
 
     series: Sequence[np.ndarray]
     labels: np.ndarray
+
+
+class Fitting(NamedTuple):
+    """How to train; `averaged` takes the mean of the last weights (exponential, by Adam)."""
+
+    variation: Variation
+    epochs: int
+    batches: int
+    batch_size: int
+    averaged: bool = False
 
 
 class Scale(NamedTuple):
@@ -59,20 +68,15 @@ def build(cell: str = "gru") -> keras.Model:
 
 
 def train(
-    model: keras.Model,
-    recordings: Recordings,
-    variation: Variation,
-    epochs: int,
-    seed: int,
-    batches: int = BATCHES,
-    verbose: int = 1,
+    model: keras.Model, recordings: Recordings, fitting: Fitting, seed: int, verbose: int = 1
 ) -> None:
     """Fit to windows drawn from scaled recordings."""
-    rate = keras.optimizers.schedules.CosineDecay(4e-3, epochs * batches)
-    loss = "sparse_categorical_crossentropy"
-    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-    data = RandomWindows(*recordings, WINDOW, BATCH, batches, variation, seed)
-    model.fit(data, epochs=epochs, verbose=verbose)
+    rate = keras.optimizers.schedules.CosineDecay(4e-3, fitting.epochs * fitting.batches)
+    optimizer = keras.optimizers.Adam(rate, use_ema=fitting.averaged, ema_momentum=0.99)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    size, batches = fitting.batch_size, fitting.batches
+    data = RandomWindows(*recordings, WINDOW, size, batches, fitting.variation, seed)
+    model.fit(data, epochs=fitting.epochs, verbose=verbose)
 
 
 def windows_of(recordings: Recordings, step: int = TEST_STEP) -> tuple[np.ndarray, np.ndarray]:
