@@ -8,7 +8,7 @@ if _keras.backend.backend() != "tensorflow":
         f"importing keras. Received: backend {_keras.backend.backend()!r}"
     )
 
-from keras_recurrent import elmo, losses, training
+from keras_recurrent import applications, elmo, losses, training
 from keras_recurrent.cells import (
     Cell,
     GatedCell,
@@ -50,6 +50,7 @@ __all__ = [
     "WeightDrop",
     "Zoneout",
     "__version__",
+    "applications",
     "elmo",
     "losses",
     "training",

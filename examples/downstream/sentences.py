@@ -14,13 +14,14 @@ Tokens = Sequence[str]
 class Words:
     """Ids below `size` of lower-cased words: the training part's most frequent, none seen once.
 
-    `size` counts padding and the unknown word too.
+    `size` counts padding and the unknown word too; the attribute is what there are, at most as many.
     """
 
     def __init__(self, training: Iterable[Tokens], size: int):
         counts = Counter(token.lower() for tokens in training for token in tokens)
         known = [word for word, count in counts.most_common(size - 2) if count > 1]
         self.ids = {word: index for index, word in enumerate(known, start=UNKNOWN + 1)}
+        self.size = UNKNOWN + 1 + len(known)
 
     def __call__(self, sentences: Sequence[Tokens], length: int) -> np.ndarray:
         """Ids int32 `(N, length)`, padded with 0 and cut at `length`."""
