@@ -51,7 +51,7 @@ class Plan(NamedTuple):
 
 
 PLANS = {
-    "quick": Plan((20,), 100, (5,), 50, 20, "loop", ("lstm",)),
+    "quick": Plan((10,), 50, (5,), 50, 10, "loop", ("lstm",)),
     "default": Plan((50, 100, 200, 400), 1000, (50,), 1000, 100),
     "full": Plan((50, 100, 200, 400), 6000, (50, 100, 200, 400), 10000, 100),
 }
@@ -82,7 +82,7 @@ class _Enough(keras.callbacks.Callback):
 
 
 def train(task: str, kind: str, length: int, most: int, engine: str, seed: int):
-    """The `Run`, the model, and its gradient flow before the training (as a function)."""
+    """The `Run`, the trained model, and the weights that it started from."""
     keras.utils.set_random_seed(seed)
     make, every_step = {"adding": (adding, False), "copying": (copying, True)}[task]
     test = make(np.random.default_rng(seed + 1), TEST_ROWS, length)
@@ -90,14 +90,15 @@ def train(task: str, kind: str, length: int, most: int, engine: str, seed: int):
     outputs = SYMBOLS + 1 if every_step else 1
     model = build(kind, steps, features, outputs, every_step, engine)
     first = model.get_weights()
-    model.fit(
+    history = model.fit(
         _dataset(make, length, test, seed + 2),
         steps_per_epoch=EPOCH,
         epochs=most // EPOCH,
-        callbacks=[enough := _Enough(ENOUGH[task])],
+        callbacks=[_Enough(ENOUGH[task])],
+        shuffle=False,
         verbose=0,
     )
-    curve = enough.model.history.history["loss"]
+    curve = history.history["loss"]
     loss = float(model.compute_loss(y=test[1], y_pred=model(test[0])))
     chance = copy_chance(length) if every_step else ADDING_CHANCE
     return Run(task, kind, length, chance, loss, EPOCH * len(curve), curve), model, first
@@ -110,21 +111,25 @@ def _dataset(make, length: int, like, seed: int) -> tf.data.Dataset:
 
 
 def flows(model: keras.Model, first: list[np.ndarray], length: int, seed: int) -> list[np.ndarray]:
-    """|∂L/∂h_t| on the adding problem before and after the training."""
+    """|∂L/∂s_t| on the adding problem before and after the training.
+
+    s is what the cell carries from step to step: c of an LSTM, h of the others.
+    """
     x, y = adding(np.random.default_rng(seed + 3), BATCH, length)
     last, found = model.get_weights(), []
     for weights in (first, last):
         model.set_weights(weights)
         (layer,) = gradient_flow(model, x, y).layers.values()
-        found.append(layer.hidden)
+        found.append(layer.states.get("c", layer.hidden))
     return found
 
 
 def study(plan: Plan, seed: int, out: Path) -> tuple[list[Run], dict[str, list[np.ndarray]]]:
-    """All runs, noted in `runs.jsonl` as they end, and the flows of each cell."""
+    """All runs and the flows of each cell, kept as they end in `runs.jsonl` and `flows.npz`."""
     runs, seen = [], {}
     tasks = [("adding", t, plan.adding_steps, tuple(KINDS)) for t in plan.adding]
     tasks += [("copying", t, plan.copying_steps, plan.copying_kinds) for t in plan.copying]
+    tasks.sort(key=lambda task: task[1])  # the longest last
     with (out / "runs.jsonl").open("w") as file:
         for task, length, most, kinds in tasks:
             for kind in kinds:
@@ -139,8 +144,15 @@ def study(plan: Plan, seed: int, out: Path) -> tuple[list[Run], dict[str, list[n
                 file.flush()
                 if task == "adding" and length == plan.flow:
                     seen[kind] = flows(model, first, length, seed)
+                    _save(out / "flows.npz", seen)
                 keras.backend.clear_session()
     return runs, seen
+
+
+def _save(path: Path, arrays: dict) -> None:
+    temporary = path.with_name(f".part-{path.name}")
+    np.savez(temporary, **arrays)
+    temporary.replace(path)
 
 
 def show(runs: list[Run], seen: dict[str, list[np.ndarray]]) -> None:
@@ -156,14 +168,20 @@ def show(runs: list[Run], seen: dict[str, list[np.ndarray]]) -> None:
         chance = {run.length: run.chance for run in runs if run.task == task}
         table.add_row("chance", *[f"{chance[n]:.4f}" for n in lengths])
         console.print(table)
-    table = Table("cell", "before", "after", title="|∂L/∂h_1| / |∂L/∂h_T|")
+    table = Table("cell", "before", "after", title="|∂L/∂s_1| / |∂L/∂s_T|, s the cell's memory")
     for kind, pair in seen.items():
         table.add_row(KINDS[kind].title, *[f"{flow[0] / flow[-1]:.1e}" for flow in pair])
     console.print(table)
 
 
 class Verdict(NamedTuple):
-    """Lengths at which the tanh cell stays at chance, and the gated cells' largest error there."""
+    """Lengths at which the tanh cell stays at chance, and errors there (else at all lengths).
+
+    Attributes:
+        lengths: Those lengths.
+        tanh: The tanh cell's smallest error.
+        gated: The gated cells' largest.
+    """
 
     lengths: list[int]
     tanh: float
@@ -177,17 +195,17 @@ class Verdict(NamedTuple):
 def judge(runs: list[Run]) -> Verdict:
     """The checked outcome, on the adding problem."""
     losses = {(run.kind, run.length): run.loss for run in runs if run.task == "adding"}
-    lengths = [n for kind, n in losses if kind == "tanh" and losses[kind, n] >= AT_CHANCE]
-    if not lengths:
-        return Verdict([], float("nan"), float("nan"))
-    gated = [loss for (kind, n), loss in losses.items() if KINDS[kind].gated and n in lengths]
-    return Verdict(lengths, min(losses["tanh", n] for n in lengths), max(gated))
+    tried = [n for kind, n in losses if kind == "tanh"]
+    lengths = [n for n in tried if losses["tanh", n] >= AT_CHANCE]
+    here = lengths or tried
+    gated = [loss for (kind, n), loss in losses.items() if KINDS[kind].gated and n in here]
+    return Verdict(lengths, min(losses["tanh", n] for n in here), max(gated))
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="20 steps, hardly trained: no goal")
+    size.add_argument("--quick", action="store_true", help="10 steps, hardly trained: no goal")
     size.add_argument("--full", action="store_true", help="all lengths of both tasks; hours")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("outputs/vanishing_gradients"))

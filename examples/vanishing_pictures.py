@@ -4,7 +4,7 @@ import numpy as np
 
 
 def draw_flows(seen: dict, titles: dict[str, str], figure, colours) -> None:
-    """|∂L/∂h_t| over the time steps, as a share of that at the last one, before and after training."""
+    """|∂L/∂s_t| over the time steps, beside that at the last one, before and after training."""
     panels = figure.subplots(1, 2, sharey=True)
     for place, (axis, when) in enumerate(zip(panels, ("untrained", "trained"), strict=True)):
         for (kind, pair), colour in zip(seen.items(), colours.cycle, strict=False):
@@ -16,7 +16,7 @@ def draw_flows(seen: dict, titles: dict[str, str], figure, colours) -> None:
         axis.set_title(f"adding problem, {when}")
         axis.set_xlabel("time step $t$")
         axis.grid(axis="y", linewidth=0.5)
-    panels[0].set_ylabel("$|\\partial L/\\partial h_t|\\;/\\;|\\partial L/\\partial h_T|$")
+    panels[0].set_ylabel("$|\\partial L/\\partial s_t|\\;/\\;|\\partial L/\\partial s_T|$")
     panels[1].legend(loc="lower right", fontsize=8)
 
 
