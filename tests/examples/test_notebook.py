@@ -33,10 +33,10 @@ def test_folders_of_a_machine_are_refused_and_logs_dropped():
     cell = nbformat.v4.new_code_cell("print(1)", metadata={"execution": {"began": "now"}})
     cell.outputs = [
         nbformat.v4.new_output("stream", name=name, text=text)
-        for name, text in (("stderr", "a warning"), ("stdout", "1"))
+        for name, text in (("stdout", "1\n"), ("stderr", "a warning"), ("stdout", "2\n"))
     ]
     notebook = tidy(nbformat.v4.new_notebook(cells=[cell]))
-    assert [output.text for output in notebook.cells[0].outputs] == ["1"]
+    assert [output.text for output in notebook.cells[0].outputs] == ["1\n2\n"]
     assert not notebook.cells[0].metadata
     notebook.cells[0].outputs[0].text = f"written to {Path.cwd()}/model.tflite"
     with pytest.raises(ValueError, match="names folders of this machine"):
