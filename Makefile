@@ -43,7 +43,7 @@ help:
 	@echo "make clean        remove what the other targets made"
 
 demo: $(VENV)/ready-examples
-	$(RUN) examples/watch.py $(ARGS)
+	$(RUN) examples/watch.py --split time $(ARGS)
 
 $(APPLICATIONS): $(VENV)/ready-examples
 	$(RUN) examples/$@.py $(ARGS)
