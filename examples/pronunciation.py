@@ -247,7 +247,9 @@ def _finish(options, mode: str, scores: dict[str, Score], minutes: float) -> int
             ],
         ),
     )
-    checks = {"the files are as good as Keras, to one word in 100": files.words <= fewer.words + 0.01}
+    checks = {
+        "the files are as good as Keras, to one word in 100": files.words <= fewer.words + 0.01
+    }
     if goal is not None:
         checks[f"at most {goal:.1%} of the test words wrong"] = reached.words <= goal
     for what, kept in checks.items():
