@@ -17,7 +17,7 @@ help:
 	@echo "make sentiment    sentences about films, good or bad"
 	@echo "make tagging      parts of speech of Turkish, word by word"
 	@echo "make pronunciation  from spelling to sounds"
-	@echo "make translation  verses from English into Spanish"
+	@echo "make translation  Bible verses from Spanish into English"
 	@echo "make names        new first names, letter by letter"
 	@echo "make music        new chorales, as MIDI"
 	@echo "make vanishing-gradients  how far back plain and gated cells learn"
@@ -43,7 +43,7 @@ help:
 	@echo "make clean        remove what the other targets made"
 
 demo: $(VENV)/ready-examples
-	$(RUN) examples/watch.py $(ARGS)
+	$(RUN) examples/watch.py --split time $(ARGS)
 
 $(APPLICATIONS): $(VENV)/ready-examples
 	$(RUN) examples/$@.py $(ARGS)

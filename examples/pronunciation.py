@@ -1,9 +1,9 @@
 """Say English words: letters to phonemes, with an encoder, a decoder and attention.
 
 Trains `kr.applications.sequence_to_sequence` on nine tenths of the words of the CMU Pronouncing
-Dictionary, stress left out, and scores it on words that it has not read: wrong is a word that is said in
-none of the ways that the dictionary lists. The files `encoder.tflite` and `decoder.tflite` say words with
-NumPy alone.
+Dictionary, stress left out, and scores it on words that it has not read: a word is wrong if it is
+said in none of the ways that the dictionary lists. The files `encoder.tflite` and `decoder.tflite` say
+words with NumPy alone.
 """
 
 import argparse
@@ -247,7 +247,9 @@ def _finish(options, mode: str, scores: dict[str, Score], minutes: float) -> int
             ],
         ),
     )
-    checks = {"the files are as good as Keras, to one word in 100": files.words <= fewer.words + 0.01}
+    checks = {
+        "the files are as good as Keras, to one word in 100": files.words <= fewer.words + 0.01
+    }
     if goal is not None:
         checks[f"at most {goal:.1%} of the test words wrong"] = reached.words <= goal
     for what, kept in checks.items():

@@ -52,6 +52,7 @@ def build(words: int) -> keras.Model:
         units=48,
         bidirectional=True,
         pooling="max",
+        engine="loop",  # compiling would take longer than it saves
         dropout=0.5,
         output_activation="sigmoid",
     )

@@ -254,8 +254,8 @@ class Decoder:
             if inputs.dtype.kind != "i":
                 raise
             raise ValueError(
-                f"The encoder refuses {name!r}, which may hold ids outside its vocabulary. Received: ids "
-                f"from {inputs.min()} to {inputs.max()}: {error}"
+                f"The encoder refuses {name!r}, which may hold ids outside its vocabulary. Received: "
+                f"ids from {inputs.min()} to {inputs.max()}: {error}"
             ) from error
         states = {name: given[name] for name in self._states}
         return states, {name: given[name] for name in self._constants}, len(inputs)

@@ -10,8 +10,9 @@ class LayerFlow:
     """The gradient at every time step of one layer; arrays `(T,)` unless said otherwise.
 
     Attributes:
-        hidden: |∂L/∂h_t|.
-        states: |∂L/∂s_t| for every part s of the state, by name: h, and c of an LSTM.
+        hidden: |∂L/∂h_t|; of several cells in one layer all their h together.
+        states: |∂L/∂s_t| for every part s of the state, by name: h, and c of an LSTM; numbers for parts
+            that a cell of Keras does not name.
         shares: |∂L/∂W|_(t)|, the size of the share of step t in the gradient of all weights.
         weights: The same for each trainable weight, by name.
         gradient: |∂L/∂W|, the size of the sum of the shares.

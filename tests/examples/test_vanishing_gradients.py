@@ -20,7 +20,7 @@ def test_adding_is_the_sum_of_one_marked_number_of_each_half(steps):
     assert x.shape == (500, steps, 2)
     assert y.shape == (500, 1)
     half, marks = steps // 2, x[..., 1]
-    assert set(np.unique(marks)) == {0.0, 1.0}
+    assert set(np.unique(marks)) <= {0.0, 1.0}
     np.testing.assert_array_equal(marks[:, :half].sum(1), 1)
     np.testing.assert_array_equal(marks[:, half:].sum(1), 1)
     np.testing.assert_allclose(y[:, 0], (x[..., 0] * marks).sum(1), rtol=1e-6)

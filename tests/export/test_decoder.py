@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -21,45 +22,44 @@ SOURCE = np.array([[1, 2, 3, 0], [4, 5, 0, 0], [6, 6, 6, 6], [2, 1, 4, 3], [3, 0
 STEPS = 6
 
 
-def exported(make, folder, **how):
-    keras.utils.set_random_seed(5)
-    model = shaken(make(), 0.8)
-    return model, folder, export.to_tflite_decoder(model, folder, **how)
+class Exported(NamedTuple):
+    model: keras.Model
+    folder: Path
+    report: export.DecoderReport
+    graph: kr.applications.Decoder
+    files: export.Decoder
+
+
+def exported(model, folder, seed, **how):
+    report = export.to_tflite_decoder(shaken(model, 1.3, seed), folder, **how)
+    return Exported(model, folder, report, kr.applications.Decoder(model), export.Decoder(folder))
 
 
 @pytest.fixture(scope="module")
 def attentive(tmp_path_factory):
     """Sources of any length, any number of rows."""
-
-    def make():
-        return kr.applications.sequence_to_sequence(
-            6, source_vocabulary=7, units=4, bidirectional=False, output_activation=None
-        )
-
-    return exported(make, tmp_path_factory.mktemp("attentive") / "d")
+    model = kr.applications.sequence_to_sequence(
+        6, source_vocabulary=7, units=4, bidirectional=False, output_activation=None
+    )
+    return exported(model, tmp_path_factory.mktemp("attentive") / "d", 44)
 
 
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory):
     """Two rows of a call, sources padded to 5, a step without a loop, and 16 bits."""
-
-    def make():
-        return kr.applications.sequence_to_sequence(
-            6, source_vocabulary=7, units=4, bidirectional=False, attention="additive", cell="gru"
-        )
-
+    model = kr.applications.sequence_to_sequence(
+        6, source_vocabulary=7, units=4, bidirectional=False, attention="additive", cell="gru"
+    )
     how = {"quantize": "float16", "source_length": 5, "batch_size": 2}
-    return exported(make, tmp_path_factory.mktemp("fixed") / "d", **how)
+    return exported(model, tmp_path_factory.mktemp("fixed") / "d", 81, **how)
 
 
 @pytest.fixture(scope="module")
 def free(tmp_path_factory):
     """Unconditioned, 8-bit weights where matrices are large enough."""
-
-    def make():
-        return kr.applications.one_to_many(vocabulary_size=6, units=20, embedding_dim=30)
-
-    return exported(make, tmp_path_factory.mktemp("free") / "d", quantize="dynamic", batch_size=1)
+    model = kr.applications.one_to_many(vocabulary_size=6, units=20, embedding_dim=30)
+    how = {"quantize": "dynamic", "batch_size": 1}
+    return exported(model, tmp_path_factory.mktemp("free") / "d", 5, **how)
 
 
 def same(decoded, expected, atol=1e-5):
@@ -71,49 +71,45 @@ def same(decoded, expected, atol=1e-5):
 
 @pytest.mark.parametrize(("which", "atol"), [("attentive", 1e-5), ("fixed", 0.02)])
 def test_the_ids_of_the_graph(which, atol, request):
-    model, folder, report = request.getfixturevalue(which)
+    _, _, report, graph, files = request.getfixturevalue(which)
     assert (report.sources, report.same) == (8, 8)
-    ours, graph = export.Decoder(folder), kr.applications.Decoder(model)
-    same(ours.greedy(SOURCE, STEPS), graph.greedy(SOURCE, STEPS), atol)
+    same(files.greedy(SOURCE, STEPS), graph.greedy(SOURCE, STEPS), atol)
     for beams, alpha in ((1, 0.6), (3, 0.0), (4, 1.0)):
         expected = graph.beam_search(SOURCE, STEPS, beams, alpha)
-        same(ours.beam_search(SOURCE, STEPS, beams, alpha), expected, atol)
-    assert len({tuple(ids) for ids in expected.ids[:, 0]}) > 1
+        same(files.beam_search(SOURCE, STEPS, beams, alpha), expected, atol)
+        assert len({tuple(ids) for ids in expected.ids[:, 0].tolist()}) > 1
 
 
 def test_more_beams_than_sequences(attentive):
-    model, folder, _ = attentive
-    expected = kr.applications.Decoder(model).beam_search(SOURCE[:2], 2, beams=20)
+    expected = attentive.graph.beam_search(SOURCE[:2], 2, beams=20)
     assert (expected.log_probabilities == -np.inf).any()
-    same(export.Decoder(folder).beam_search(SOURCE[:2], 2, beams=20), expected)
+    same(attentive.files.beam_search(SOURCE[:2], 2, beams=20), expected)
 
 
 def test_without_an_encoder(free):
-    model, folder, report = free
-    assert report.encoder is None
-    assert report.decoder.quantize == "dynamic"
-    assert sorted(path.name for path in folder.iterdir()) == ["decoder.tflite"]
-    ours, graph = export.Decoder(folder), kr.applications.Decoder(model)
-    same(ours.greedy(rows=2, max_steps=3), graph.greedy(rows=2, max_steps=3), 0.1)
+    assert free.report.encoder is None
+    assert free.report.decoder.quantize == "dynamic"
+    assert [path.name for path in free.folder.iterdir()] == ["decoder.tflite"]
+    same(free.files.greedy(rows=2, max_steps=3), free.graph.greedy(rows=2, max_steps=3), 0.1)
 
 
 def test_the_report(fixed, attentive):
-    _, folder, report = fixed
-    assert report.path == str(folder)
-    assert report.encoder.path == str(folder / "encoder.tflite")
+    report = fixed.report
+    assert report.path == str(fixed.folder)
+    assert report.encoder.path == str(fixed.folder / "encoder.tflite")
     assert report.encoder.largest_difference <= report.encoder.tolerance
     assert "WHILE" not in report.decoder.ops
-    assert report.decoder.outputs[-1].shape == (2, 1, 6)
-    assert report.decoder.outputs[-1].name == "probabilities"
+    shapes = {tensor.name: tensor.shape for tensor in report.decoder.outputs}
+    assert shapes["probabilities"] == (2, 1, 6)
     assert "Greedy decoding of 8 made-up sources: the same ids for 8" in str(report)
-    assert "logits" in [t.name for t in attentive[2].decoder.outputs]
+    assert "logits" in [tensor.name for tensor in attentive.report.decoder.outputs]
 
 
 # ---------------------------------------------------------------- sampling
 
 
 def test_sampling_of_one_id_is_greedy_and_seeds_count(attentive):
-    decoder = export.Decoder(attentive[1])
+    decoder = attentive.files
     greedy = decoder.greedy(SOURCE, STEPS)
     for how in ({"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
         same(decoder.sample(SOURCE, STEPS, **how), greedy)
@@ -126,10 +122,9 @@ def test_sampling_of_one_id_is_greedy_and_seeds_count(attentive):
 
 
 def test_ids_come_as_often_as_the_model_says(attentive):
-    model, folder, _ = attentive
     rows = np.repeat(SOURCE[:1], 3000, 0)
-    first = export.Decoder(folder).sample(rows, 1, temperature=1.5, seed=2)
-    p = np.exp(next_log_p(model, {"source": SOURCE[:1]}, 1, logits=True)([]) / 1.5)
+    first = attentive.files.sample(rows, 1, temperature=1.5, seed=2)
+    p = np.exp(next_log_p(attentive.model, {"source": SOURCE[:1]}, 1, logits=True)([]) / 1.5)
     p /= p.sum()
     seen = np.where(first.finished, 2, first.ids[:, 0])
     counts = np.bincount(seen, minlength=6)
@@ -162,11 +157,10 @@ def test_what_is_drawn_from(how, expected):
 
 def test_a_stream_runs_the_step(fixed):
     """Without masked steps: the decoder over three ids at once, and one after the other."""
-    model, folder, _ = fixed
-    encoder, decoder = kr.applications.parts_of(model)
+    encoder, decoder = kr.applications.parts_of(fixed.model)
     given = dict(encoder(keras.ops.convert_to_tensor(np.pad(SOURCE[:2], [(0, 0), (0, 1)]))))
     ids = np.array([[1, 3, 4], [1, 5, 3]], "int32")
-    run = export.Stream(folder / "decoder.tflite", constants=("memory", "memory_mask"))
+    run = export.Stream(fixed.folder / "decoder.tflite", constants=("memory", "memory_mask"))
     run.reset({name: np.asarray(given[name]) for name in given if name.startswith("state_")})
     constants = {name: np.asarray(given[name]) for name in ("memory", "memory_mask")}
     expected = decoder({"previous": keras.ops.convert_to_tensor(ids), **given})["output"]
@@ -174,8 +168,7 @@ def test_a_stream_runs_the_step(fixed):
 
 
 def test_without_tensorflow_or_this_package(attentive, tmp_path):
-    model, folder, _ = attentive
-    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(attentive.folder, tmp_path, dirs_exist_ok=True)
     assert export.Decoder.copy_to(tmp_path) == tmp_path / "decoder.py"
     np.save(tmp_path / "x.npy", SOURCE)
     code = """
@@ -194,7 +187,7 @@ def test_without_tensorflow_or_this_package(attentive, tmp_path):
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     subprocess.run(command, cwd=tmp_path, check=True, env={"PATH": ""}, timeout=60)
-    expected = kr.applications.Decoder(model).beam_search(SOURCE, 6, beams=3).ids
+    expected = attentive.graph.beam_search(SOURCE, 6, beams=3).ids
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
 
 
@@ -242,7 +235,7 @@ def test_all_or_nothing(tmp_path, monkeypatch):
 
 
 def test_unsuitable_exports(attentive, tmp_path):
-    model, folder = attentive[0], tmp_path / "d"
+    model, folder = attentive.model, tmp_path / "d"
     for how, message in (
         (
             {"quantize": "int8"},
@@ -270,7 +263,7 @@ def test_unsuitable_exports(attentive, tmp_path):
 
 
 def test_unsuitable_arguments(attentive, fixed, free):
-    decoder = export.Decoder(attentive[1])
+    decoder = attentive.files
     for call, message in (
         (lambda: decoder.greedy(SOURCE, 0), "max_steps"),
         (lambda: decoder.sample(SOURCE, temperature=0), "temperature"),
@@ -286,20 +279,20 @@ def test_unsuitable_arguments(attentive, fixed, free):
         (lambda: decoder.greedy(SOURCE + 9), "outside its vocabulary.*from 9 to 15"),
         (lambda: decoder.greedy([[0, 0]]), "padding"),
         (lambda: decoder.greedy(), "whole numbers. Received: object"),
-        (lambda: export.Decoder(fixed[1]).greedy(np.ones((1, 6), int)), r"\(batch, 5\)"),
-        (lambda: export.Decoder(free[1]).greedy(SOURCE), "no encoder: give rows="),
-        (lambda: export.Decoder(free[1]).greedy(), "rows=None"),
-        (lambda: export.Decoder(free[1], begin=0), "begin"),
-        (lambda: export.Decoder(free[1], end=6), "1 to 5. Received: 6"),
-        (lambda: export.Decoder(free[1], 2, 2), "different ids"),
+        (lambda: fixed.files.greedy(np.ones((1, 6), int)), r"\(batch, 5\)"),
+        (lambda: free.files.greedy(SOURCE), "no encoder: give rows="),
+        (lambda: free.files.greedy(), "rows=None"),
+        (lambda: export.Decoder(free.folder, begin=0), "begin"),
+        (lambda: export.Decoder(free.folder, end=6), "1 to 5. Received: 6"),
+        (lambda: export.Decoder(free.folder, 2, 2), "different ids"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
 
 
 def test_an_empty_batch_gives_an_empty_result(attentive, free):
-    decoder = export.Decoder(attentive[1])
-    for decoded in (decoder.greedy(SOURCE[:0]), export.Decoder(free[1]).sample(rows=0)):
+    decoder = attentive.files
+    for decoded in (decoder.greedy(SOURCE[:0]), free.files.sample(rows=0)):
         assert [part.shape for part in decoded] == [(0, 0), (0,), (0,), (0,)]
     assert decoder.beam_search(SOURCE[:0], beams=3).ids.shape == (0, 3, 0)
 
@@ -307,9 +300,9 @@ def test_an_empty_batch_gives_an_empty_result(attentive, free):
 def test_folders_that_hold_no_decoder(attentive, tmp_path):
     with pytest.raises(FileNotFoundError):
         export.Decoder(tmp_path)
-    shutil.copy(attentive[1] / "decoder.tflite", tmp_path)
+    shutil.copy(attentive.folder / "decoder.tflite", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"\['memory', 'memory_mask'\].*encoder.tflite"):
         export.Decoder(tmp_path)
-    shutil.copy(attentive[1] / "encoder.tflite", tmp_path / "decoder.tflite")
+    shutil.copy(attentive.folder / "encoder.tflite", tmp_path / "decoder.tflite")
     with pytest.raises(ValueError, match=r"not the step of a decoder.*to_tflite_decoder"):
         export.Decoder(tmp_path)

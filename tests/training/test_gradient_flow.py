@@ -279,6 +279,28 @@ def test_several_outputs_named_losses_and_a_layer_called_twice():
     _check_sums(model, flow, _fitted(model, x, y), {"shared": "shared", "shared/call_2": "shared"})
 
 
+@pytest.mark.parametrize("sampling", [0.0, 0.5])
+def test_sequence_to_sequence(sampling):
+    model = kr.applications.sequence_to_sequence(
+        source_features=D,
+        target_vocabulary=6,
+        units=U,
+        bidirectional=True,
+        attention="dot",
+        scheduled_sampling=sampling,
+        dropout=0.3,
+    )
+    previous, y = kr.applications.teacher_forcing([[3, 4], [5, 3, 4, 3], [4]])
+    x = {"source": X.astype("float32"), "previous": previous}
+    model.compile(keras.optimizers.SGD(1.0), "sparse_categorical_crossentropy", run_eagerly=True)
+    flow = gradient_flow(model, x, y, training=True, keep_shares=True)
+    assert len({name.split("/call_")[0] for name in flow.layers}) == 3
+    steps = {layer.timesteps for layer in flow.layers.values()}
+    assert {T, previous.shape[1]} <= steps
+    names = {name: name.split("/call_")[0] for name in flow.layers}
+    _check_sums(model, flow, _fitted(model, x, y), names)
+
+
 def test_ids_with_a_mask_and_ragged_sequences():
     ids = np.array([[1, 2, 2, 0, 0], [3, 1, 1, 2, 1], [2, 0, 0, 0, 0]])
     model = keras.Sequential(
