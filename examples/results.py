@@ -21,7 +21,17 @@ from examples import outcome, results_table
 from examples.results_table import Row
 
 # In the order of the table.
-NAMES = ("watch", "vowels", "sentiment", "pronunciation", "vanishing_gradients")
+NAMES = (
+    "watch",
+    "vowels",
+    "sentiment",
+    "tagging",
+    "pronunciation",
+    "translation",
+    "names",
+    "music",
+    "vanishing_gradients",
+)
 
 HERE = Path(__file__).resolve().parent
 LAST_LINES = 30
