@@ -66,3 +66,13 @@ def test_baseline_learns_from_more_where_it_may():
     assert data.labels.tolist() == [1, 0, 1, 0, 1, 0]
     assert count_words(data, also=data.parts.validation).tolist() == [1, 0]
     assert len(set(count_words(data))) == 1  # it has seen neither word
+
+
+def test_a_committee_gives_the_mean(made):
+    words, member, _ = made
+    other = keras.models.clone_model(member)
+    x = words([("a", "good", "film"), ("bad",)], 3)
+    both = sentiment.committee([member, other]).predict(x, verbose=0)
+    alone = [model.predict(x, verbose=0) for model in (member, other)]
+    assert np.abs(alone[0] - alone[1]).max() > 1e-5
+    np.testing.assert_allclose(both, np.mean(alone, 0), atol=1e-6)
