@@ -60,7 +60,8 @@ def attention(model: keras.Model, source: Sequence[int], said: Sequence[int]) ->
     previous, _ = kr.applications.teacher_forcing([said])
     memory = encoder(padded([source], len(source)), training=False)
     before = keras.Model(decoder.input, decoder.get_layer("with_context").input[0])
-    query = before({"previous": previous, **memory}, training=False)
+    inputs = {"previous": keras.ops.convert_to_tensor(previous), **memory}
+    query = before(inputs, training=False)
     looks = decoder.get_layer("attention")
     _, scores = looks(query, memory["memory"], memory["memory_mask"], return_scores=True)
     return keras.ops.convert_to_numpy(scores)[0]

@@ -69,6 +69,15 @@ class PairBatches(keras.utils.PyDataset):
             parts = np.concatenate([rows, more]).reshape(-1, self.batch)
             order.extend((number, part) for part in parts)
         self.order = [order[place] for place in self.rng.permutation(len(order))]
+        self._start_with_two_lengths()
+
+    def _start_with_two_lengths(self) -> None:
+        """Keras holds the length of the first two batches for that of all, unless they differ."""
+        first, *others = (bucket for bucket, _ in self.order)
+        for place, bucket in enumerate(others, start=1):
+            if bucket != first:
+                self.order[1], self.order[place] = self.order[place], self.order[1]
+                return
 
 
 def _arrays(sources, targets, members: np.ndarray, length: int) -> tuple[np.ndarray, ...]:

@@ -21,7 +21,17 @@ from examples import outcome, results_table
 from examples.results_table import Row
 
 # In the order of the table.
-NAMES = ("watch", "vowels")
+NAMES = (
+    "watch",
+    "vowels",
+    "sentiment",
+    "tagging",
+    "pronunciation",
+    "translation",
+    "names",
+    "music",
+    "vanishing_gradients",
+)
 
 HERE = Path(__file__).resolve().parent
 LAST_LINES = 30
@@ -46,12 +56,12 @@ class Run(NamedTuple):
 
 
 def run(name: str, out: Path, quick: bool, console: Console) -> Run:
-    """Run an example as a process of its own; it writes to `out/NAME`, and its words into `run.log`."""
+    """Run an example as a process of its own; it writes to `out/NAME`, what it prints is in NAME.log."""
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
     for written in folder.rglob(outcome.FILE):
         written.unlink()  # of an earlier run
-    log = folder / "run.log"
+    log = out / f"{name}.log"
     command = [sys.executable, str(HERE / f"{name}.py"), "--out", str(folder)]
     command += ["--quick"] if quick else []
     start = time.perf_counter()

@@ -3,13 +3,14 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
 
 
 def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop times of execution, log messages and the kernel's version.
+    """Drop times of execution, log messages and the kernel's version; what is printed is one piece.
 
     Raises:
         ValueError: What remains names a folder of this machine.
@@ -18,7 +19,7 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+            cell.outputs = _joined(out for out in cell.outputs if out.get("name") != "stderr")
     found = sorted(folder for folder in _folders() if folder in _words(notebook))
     if found:
         raise ValueError(
@@ -26,6 +27,17 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             "Print names instead of paths."
         )
     return notebook
+
+
+def _joined(outputs: Iterable) -> list:
+    """What is printed piece by piece comes in as many outputs as time allowed."""
+    joined: list = []
+    for output in outputs:
+        if joined and output.output_type == joined[-1].output_type == "stream":
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _folders() -> set[str]:

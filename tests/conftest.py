@@ -80,7 +80,7 @@ def _same_seed():
 
 
 # Elsewhere the steps of `fit` are traced as users have them.
-TRACED_ONCE = {"training", "engines", "layers", "elmo"}
+TRACED_ONCE = {"training", "engines", "layers"}
 
 
 @pytest.fixture(autouse=True)

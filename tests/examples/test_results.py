@@ -110,7 +110,7 @@ def test_an_example_may_have_several_outcomes(examples, tmp_path):
 
 def test_quick_runs_write_no_table(examples, tmp_path):
     assert examples("--quick", "good", "missed") == 0
-    assert "words of good True" in (tmp_path / "outputs" / "good" / "run.log").read_text()
+    assert "words of good True" in (tmp_path / "outputs" / "good.log").read_text()
     assert examples("--quick", "broken") == 1
     assert not (tmp_path / "RESULTS.md").exists()
     assert not (tmp_path / "rows").exists()

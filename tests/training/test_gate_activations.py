@@ -363,5 +363,5 @@ def test_zero_has_the_colour_of_the_background(seen, style):
 
 def test_a_plot_without_matplotlib_says_so(seen, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match="pip install matplotlib"):
+    with pytest.raises(ImportError, match=r"keras-recurrent\[plot\]"):
         seen.plot()
