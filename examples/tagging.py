@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+import tensorflow as tf
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -85,39 +86,33 @@ def build(ids: PieceIds) -> keras.Model:
     return read_with(piece_vectors(ids, WIDTH, DROPOUT), tagger, "tagging")
 
 
-class Batches(keras.utils.PyDataset):
+def batches(
+    x: Sequence[np.ndarray], tags: Sequence[np.ndarray], seed: int | None = None
+) -> tf.data.Dataset:
     """Batches of sentences of like lengths, padded with 0; with a seed drawn anew every epoch."""
+    draw = None if seed is None else np.random.default_rng(seed)
+    lengths = np.array([padded_length(len(sentence)) for sentence in x])
 
-    def __init__(
-        self, x: Sequence[np.ndarray], tags: Sequence[np.ndarray], seed: int | None = None
-    ):
-        super().__init__()
-        self._x, self._tags = x, tags
-        self._draw = None if seed is None else np.random.default_rng(seed)
-        self.on_epoch_end()
-
-    def on_epoch_end(self) -> None:
-        order = np.arange(len(self._x))
-        if self._draw is not None:
-            order = self._draw.permutation(order)
-        lengths = np.array([padded_length(len(self._x[i])) for i in order])
-        self._batches = [
+    def of_an_epoch():
+        order = np.arange(len(x)) if draw is None else draw.permutation(len(x))
+        found = [
             (of_length[start : start + BATCH], length)
             for length in np.unique(lengths)
-            for of_length in [order[lengths == length]]
+            for of_length in [order[lengths[order] == length]]
             for start in range(0, len(of_length), BATCH)
         ]
-        if self._draw is not None:
-            self._draw.shuffle(self._batches)
+        if draw is not None:
+            draw.shuffle(found)
+        for chosen, length in found:
+            yield pad([x[i] for i in chosen], length), pad([tags[i] for i in chosen], length)
 
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __getitem__(self, place: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen, length = self._batches[place]
-        return pad([self._x[i] for i in chosen], length), pad(
-            [self._tags[i] for i in chosen], length
-        )
+    signature = (
+        tf.TensorSpec((None, None, PLACES), tf.int32),
+        tf.TensorSpec((None, None), tf.int32),
+    )
+    data = tf.data.Dataset.from_generator(of_an_epoch, output_signature=signature)
+    count = sum(-(-np.count_nonzero(lengths == length) // BATCH) for length in np.unique(lengths))
+    return data.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
 
 
 def padded_length(length: int) -> int:
@@ -137,7 +132,7 @@ def train(x, tags, validation, ids: PieceIds, epochs: int, seed: int) -> keras.M
     """A model with the weights of its epoch that tags the validation part best."""
     keras.utils.set_random_seed(seed)
     model = build(ids)
-    training = Batches(x, tags, seed)
+    training = batches(x, tags, seed)
     steps = epochs * len(training)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, steps))
     loss = kr.losses.SumOverTime("sparse_categorical_crossentropy")
@@ -148,8 +143,9 @@ def train(x, tags, validation, ids: PieceIds, epochs: int, seed: int) -> keras.M
     model.fit(
         training,
         epochs=epochs,
-        validation_data=Batches(*validation),
+        validation_data=batches(*validation),
         callbacks=[best],
+        shuffle=False,  # done above
         verbose=2,
     )
     return model
@@ -177,8 +173,9 @@ def draw(figure: Figure, colours: Colours, predicted, tags, rows: dict[str, Scor
         bars = left.bar(where, [100 * share for share in of], 0.4, color=colour, label=label)
         left.bar_label(bars, fmt="%.1f", fontsize=8, color=colours.ink)
     left.set_xticks(range(3), names)
-    left.set(xlabel="test words", ylabel="tokens with the right tag, %", ylim=(50, 106))
-    left.legend(loc="lower left", fontsize=8)
+    left.set(xlabel="test words", ylabel="tokens with the right tag, %", ylim=(50, 112))
+    left.set_yticks(range(50, 101, 10))
+    left.legend(loc="upper left", fontsize=8, ncols=2)
     counts = np.zeros((len(TAGS), len(TAGS)))
     np.add.at(counts, (tags, predicted), 1)
     used = np.flatnonzero(counts.sum(1))

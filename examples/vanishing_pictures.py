@@ -13,7 +13,7 @@ def draw_flows(seen: dict, titles: dict[str, str], figure, colours) -> None:
             shown = np.where(hidden > 0, hidden, np.nan) / hidden[-1]
             axis.plot(steps, shown, color=colour, label=titles[kind], linewidth=1.6)
         axis.set_yscale("log")
-        axis.set_title(f"adding problem, {when}")
+        axis.set_title(f"adding problem, $T = {len(hidden)}$, {when}")
         axis.set_xlabel("time step $t$")
         axis.grid(axis="y", linewidth=0.5)
     panels[0].set_ylabel("$|\\partial L/\\partial s_t|\\;/\\;|\\partial L/\\partial s_T|$")
@@ -53,7 +53,7 @@ def draw_learning(runs: list, titles: dict[str, str], figure, colours) -> None:
     left.set_title("adding problem, after training")
     left.set_xlabel("length $T$ (time steps)")
     left.set_ylabel("mean squared error")
-    left.legend(fontsize=8)
+    left.legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.55))
     right.set_title(f"copy memory, $T = {length}$")
     right.set_xlabel("training steps (32 sequences each)")
     right.set_ylabel("loss (nats a time step)")
