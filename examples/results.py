@@ -79,7 +79,9 @@ def report(ran: Run, console: Console) -> None:
     """A line for each outcome, and the last words of a run that failed."""
     if ran.failed:
         console.print(f"FAILED   {ran.name} after {ran.seconds:.0f} s; the end of {ran.log}:")
-        console.print("\n".join(ran.log.read_text().splitlines()[-LAST_LINES:]), markup=False)
+        console.print(
+            "\n".join(ran.log.read_text().splitlines()[-LAST_LINES:]), markup=False, soft_wrap=True
+        )
         return
     for one in ran.found:
         word = {True: "reached ", False: "MISSED  ", None: "ran     "}[one.goal_reached]
