@@ -206,8 +206,12 @@ def main(arguments: list[str] | None = None) -> int:
         f"{BEAMS} beams": score(say(decoder, test.words), test),
         f"{BEAMS} beams, fewer words": score(say(decoder, fewer.words), fewer),
     }
-    export.to_tflite_decoder(model, options.out, source_length=None)
-    lite = export.Decoder(options.out)
+    folder = options.out / "decoder"
+    print(export.to_tflite_decoder(model, folder))
+    export.Decoder.copy_to(
+        folder
+    )  # with NumPy and an interpreter this folder is all that is needed
+    lite = export.Decoder(folder)
     from_files = score(say(lite, fewer.words), fewer)
     scores[f"{BEAMS} beams, files"] = from_files
     scores["g2p-en (trained on them)"] = score(published(test.words), test)
@@ -237,7 +241,7 @@ def _finish(options, mode: str, scores: dict[str, Score], minutes: float) -> int
             minutes=minutes,
             command=f"python examples/pronunciation.py{'' if mode == 'default' else f' --{mode}'}",
             higher_is_better=False,
-            files={p.name: p.stat().st_size for p in sorted(options.out.glob("*coder.tflite"))},
+            files={p.name: p.stat().st_size for p in sorted(options.out.glob("decoder/*.tflite"))},
             notes=[
                 f"{100 * reached.phonemes:.2f} % of the phonemes are wrong.",
                 f"{100 * files.words:.1f} % of {files.count:,} test words from the files, "
