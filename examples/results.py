@@ -1,7 +1,7 @@
 """Run the examples one after another, and write what they reach into one table, RESULTS.md.
 
-Each run's row is kept in examples/results/NAME.json, so that the table can be built up: examples that
-are not run again keep the row they have.
+Each run's rows are kept in examples/results/NAME.json, so that the table can be built up: examples that
+are not run again keep those they have. An example has a row for each outcome.json in its folder.
 """
 
 import argparse
@@ -21,7 +21,17 @@ from examples import outcome, results_table
 from examples.results_table import Row
 
 # In the order of the table.
-NAMES = ("watch",)
+NAMES = (
+    "watch",
+    "vowels",
+    "sentiment",
+    "tagging",
+    "pronunciation",
+    "translation",
+    "names",
+    "music",
+    "vanishing_gradients",
+)
 
 HERE = Path(__file__).resolve().parent
 LAST_LINES = 30
@@ -32,47 +42,50 @@ class Run(NamedTuple):
 
     Attributes:
         name: The example.
-        found: Its outcome, None if it wrote none.
+        found: Its outcomes.
         failed: Whether anything but a goal was missed.
         log: What it printed.
         seconds: Its time.
     """
 
     name: str
-    found: outcome.Outcome | None
+    found: list[outcome.Outcome]
     failed: bool
     log: Path
     seconds: float
 
 
 def run(name: str, out: Path, quick: bool, console: Console) -> Run:
-    """Run an example as a process of its own; it writes to `out/NAME`, its words to `run.log` there."""
+    """Run an example as a process of its own; it writes to `out/NAME`, what it prints is in NAME.log."""
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
-    written, log = folder / outcome.FILE, folder / "run.log"
-    written.unlink(missing_ok=True)  # of an earlier run
+    for written in folder.rglob(outcome.FILE):
+        written.unlink()  # of an earlier run
+    log = out / f"{name}.log"
     command = [sys.executable, str(HERE / f"{name}.py"), "--out", str(folder)]
     command += ["--quick"] if quick else []
     start = time.perf_counter()
     with console.status(f"{name}: running, see {log}"), log.open("w") as words:
         status = subprocess.run(command, stdout=words, stderr=subprocess.STDOUT, check=False)
-    found = outcome.read_outcome(written) if written.exists() else None
+    written = sorted(folder.rglob(outcome.FILE), key=lambda path: (len(path.parts), path))
+    found = [outcome.read_outcome(path) for path in written]
     # An example ends with 1 where it misses its goal, and where a check fails.
-    missed = found is not None and found.goal_reached is False and status.returncode == 1
-    failed = found is None or not (status.returncode == 0 or missed)
+    missed = status.returncode == 1 and any(one.goal_reached is False for one in found)
+    failed = not found or not (status.returncode == 0 or missed)
     return Run(name, found, failed, log, time.perf_counter() - start)
 
 
 def report(ran: Run, console: Console) -> None:
-    """A line for the reader, and the last words of a run that failed."""
+    """A line for each outcome, and the last words of a run that failed."""
     if ran.failed:
         console.print(f"FAILED   {ran.name} after {ran.seconds:.0f} s; the end of {ran.log}:")
         console.print("\n".join(ran.log.read_text().splitlines()[-LAST_LINES:]), markup=False)
         return
-    word = {True: "reached ", False: "MISSED  ", None: "ran     "}[ran.found.goal_reached]
-    goal = "" if ran.found.goal is None else f", goal {ran.found.goal:g}"
-    shown = f"{ran.found.metric}: {ran.found.reached:.4g}{goal}; {ran.seconds:.0f} s"
-    console.print(f"{word} {ran.name}: {shown}", markup=False, highlight=False)
+    for one in ran.found:
+        word = {True: "reached ", False: "MISSED  ", None: "ran     "}[one.goal_reached]
+        goal = "" if one.goal is None else f", goal {one.goal:g}"
+        shown = f"{word} {one.example}: {one.metric}: {one.reached:.4g}{goal}; {ran.seconds:.0f} s"
+        console.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,8 +109,9 @@ def main(arguments: list[str] | None = None) -> int:
         if ran.failed:
             failed.append(name)
         elif not options.quick:
-            row = Row(ran.found, results_table.machine(), date.today().isoformat())
-            results_table.keep(row, options.rows / f"{name}.json")
+            where, when = results_table.machine(), date.today().isoformat()
+            rows = [Row(found, where, when) for found in ran.found]
+            results_table.keep(rows, options.rows / f"{name}.json")
     if not options.quick:
         rows = results_table.kept(options.rows, NAMES)
         results_table.write(rows, options.table)

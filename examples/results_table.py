@@ -63,16 +63,16 @@ class Row:
         ]
 
 
-def keep(row: Row, path: Path) -> None:
-    """Write a row for the tables to come."""
+def keep(rows: Sequence[Row], path: Path) -> None:
+    """Write the rows of an example for the tables to come."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, json.dumps(asdict(row), indent=1, ensure_ascii=False) + "\n")
+    _write(path, json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False) + "\n")
 
 
 def kept(folder: Path, names: Sequence[str]) -> list[Row]:
     """The rows there are, in the order of `names`."""
     paths = [folder / f"{name}.json" for name in names]
-    rows = [json.loads(path.read_text()) for path in paths if path.exists()]
+    rows = [row for path in paths if path.exists() for row in json.loads(path.read_text())]
     return [Row(**{**row, "outcome": Outcome(**row["outcome"])}) for row in rows]
 
 

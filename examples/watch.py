@@ -40,6 +40,7 @@ FITTING = Fitting(
 QUICK = Fitting(Variation(), epochs=1, batches=30, batch_size=64)
 SEEDS = 5  # with --full
 GOALS = {"time": 0.99, "subject": 0.873}
+FLOORS = {"time": 0.97, "subject": 0.8}  # below it something is broken; trainings vary above it
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,6 +110,7 @@ def later_in_time(watch: Watch, options: argparse.Namespace) -> int:
     reference = runs["Keras"].outputs
     return _verdict(
         outcome,
+        FLOORS["time"],
         {
             "TFLite float32 within 1e-5 of Keras": np.abs(lite - reference).max() <= 1e-5,
             "the same predictions": np.array_equal(lite.argmax(1), reference.argmax(1)),
@@ -156,7 +158,7 @@ def new_wearers(watch: Watch, options: argparse.Namespace) -> int:
         notes=notes,
     )
     write_outcome(out, outcome)
-    return _verdict(outcome, {})
+    return _verdict(outcome, FLOORS["subject"], {})
 
 
 def parts(watch: Watch, validate: bool) -> tuple[Recordings, Recordings]:
@@ -217,10 +219,13 @@ def _draw(path: Path, predicted: np.ndarray, labels: np.ndarray, exercises: list
     print("Confusion matrix:", *draw_both(draw, path, size=(6, 5)))
 
 
-def _verdict(outcome: Outcome, checks: dict[str, bool]) -> int:
+def _verdict(outcome: Outcome, floor: float, checks: dict[str, bool]) -> int:
+    """1 where something that must hold does not; a goal that is missed is only said so."""
+    goal = {}
     if outcome.goal is not None:
-        checks[f"at least {outcome.goal:.3g} % right"] = outcome.goal_reached
-    for what, reached in checks.items():
+        goal = {f"goal: {outcome.goal:.3g} % right": outcome.goal_reached}
+        checks[f"at least {floor:.0%} right"] = outcome.reached >= 100 * floor
+    for what, reached in {**checks, **goal}.items():
         print(f"{'reached' if reached else 'MISSED '}  {what}")
     return 0 if all(checks.values()) else 1
 

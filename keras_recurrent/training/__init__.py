@@ -2,11 +2,14 @@
 
 from keras_recurrent.training.chief import ChiefOnly, is_chief
 from keras_recurrent.training.failure import WorkerLost
+from keras_recurrent.training.flow import GradientFlow, LayerFlow
+from keras_recurrent.training.flow_recorder import GradientFlowRecorder
 from keras_recurrent.training.gate_activations import (
     GateActivations,
     LayerActivations,
     gate_activations,
 )
+from keras_recurrent.training.gradient_flow import gradient_flow
 from keras_recurrent.training.gradient_norms import GradientNorms
 from keras_recurrent.training.models import Distributed, Functional, Model, Sequential
 from keras_recurrent.training.resume import BackupAndRestore
@@ -19,13 +22,17 @@ __all__ = [
     "Distributed",
     "Functional",
     "GateActivations",
+    "GradientFlow",
+    "GradientFlowRecorder",
     "GradientNorms",
     "LayerActivations",
+    "LayerFlow",
     "Model",
     "Sequential",
     "TruncatedBPTT",
     "WorkerLost",
     "gate_activations",
+    "gradient_flow",
     "is_chief",
     "windows",
 ]

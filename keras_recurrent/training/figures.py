@@ -11,8 +11,8 @@ def new_figure(width: float, height: float):
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
-            "Plots need matplotlib, which is not installed: pip install matplotlib. The values "
-            "themselves are there without it."
+            "Plots need matplotlib, which is not installed: pip install 'keras-recurrent[plot]'. The "
+            "values themselves are there without it."
         ) from error
     return Figure(figsize=(width, height), layout="constrained")
 

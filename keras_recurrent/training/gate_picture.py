@@ -84,6 +84,7 @@ def _draw_panel(figure, axis, values, valid, name: str, is_gate: bool) -> None:
         options = {"vmin": -largest, "vmax": largest, "cmap": around_zero()}
     image = axis.imshow(
         values.T,
+        extent=(0.5, len(values) + 0.5, -0.5, values.shape[1] - 0.5),
         aspect="auto",
         origin="lower",
         interpolation="nearest",
@@ -98,12 +99,12 @@ def _draw_panel(figure, axis, values, valid, name: str, is_gate: bool) -> None:
 def _label_steps(axis, tokens: Sequence[str] | None, valid: np.ndarray) -> None:
     axis.tick_params(axis="x", labelbottom=True)
     if tokens is None:
-        axis.set_xlabel("time step t")
+        axis.set_xlabel("time step $t$")
         axis.xaxis.get_major_locator().set_params(integer=True)
         return
-    places = np.arange(len(valid))
+    places = np.arange(len(valid)) + 1
     if len(tokens) != len(valid):
-        places = np.flatnonzero(valid)
+        places = np.flatnonzero(valid) + 1
     if len(tokens) != len(places):
         raise ValueError(
             f"`tokens` must name each of the {len(valid)} time steps, or each of the "

@@ -81,6 +81,21 @@ def states_kept(model) -> Iterator[None]:
             variable.assign(value)
 
 
+@contextmanager
+def left_as_it_was(model) -> Iterator[None]:
+    """Put back afterwards whatever a call in training moves: states, seeds, moving means, metrics."""
+    metrics = getattr(model, "metrics_variables", []) if getattr(model, "compiled", False) else []
+    variables = [*model.non_trainable_variables, *metrics]
+    before = [(variable, tf.identity(variable.value)) for variable in variables]
+    try:
+        with states_kept(model):
+            yield
+    finally:
+        for variable, value in before:
+            if not tf.reduce_all(tf.equal(variable.value, value)):
+                variable.assign(value)
+
+
 def _state_variables(layer) -> list:
     if isinstance(layer, keras.layers.RNN):
         return [] if layer.states is None else tf.nest.flatten(layer.states)

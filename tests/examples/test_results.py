@@ -95,9 +95,22 @@ def test_a_run_that_fails_keeps_the_row_it_had_and_is_shown(examples, tmp_path, 
     assert "failed: good, broken" in shown
 
 
+def test_an_example_may_have_several_outcomes(examples, tmp_path):
+    script = (tmp_path / "good.py").read_text()
+    more = 'deeper = out / "by" ; deeper.mkdir(exist_ok=True)\n'
+    more += '(deeper / "outcome.json").write_text(json.dumps(found | {"example": "good, by"}))\n'
+    (tmp_path / "good.py").write_text(script.replace("sys.exit", more + "sys.exit"))
+    assert examples("good") == 0
+    rows = rows_of((tmp_path / "RESULTS.md").read_text())
+    assert [row[0] for row in rows] == ["| good", "| good, by"]
+    (tmp_path / "good.py").write_text(script)
+    assert examples("good") == 0  # without what an earlier run left
+    assert len(rows_of((tmp_path / "RESULTS.md").read_text())) == 1
+
+
 def test_quick_runs_write_no_table(examples, tmp_path):
     assert examples("--quick", "good", "missed") == 0
-    assert "words of good True" in (tmp_path / "outputs" / "good" / "run.log").read_text()
+    assert "words of good True" in (tmp_path / "outputs" / "good.log").read_text()
     assert examples("--quick", "broken") == 1
     assert not (tmp_path / "RESULTS.md").exists()
     assert not (tmp_path / "rows").exists()

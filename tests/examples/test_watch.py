@@ -8,6 +8,7 @@ from examples.datasets.watch import Watch
 from examples.exercises import by_subject, classifier, streaming
 from examples.exercises.classifier import WINDOW, Recordings, Scale
 from examples.exercises.random_windows import OTHER_ARM, RandomWindows, Variation, rotations
+from examples.outcome import Outcome
 
 AS_MEASURED = Variation()
 
@@ -153,3 +154,15 @@ def test_a_stream_is_judged_once_it_has_heard_a_window(recorded, monkeypatch):
     assert followed.predicted.tolist() == [n % 7 for n in (last, last, last + 1, last + 2)]
     assert followed.labels.tolist() == [3, 4, 4, 4]
     assert followed.share_right == 0.5
+
+
+def test_a_missed_goal_is_said_and_what_must_hold_decides(capsys):
+    def outcome(reached, goal=99.0):
+        form = dict.fromkeys(("example", "kind", "data", "metric", "baseline", "command"), "")
+        return Outcome(**form, reached=reached, goal=goal, seed=0, minutes=0.0)
+
+    assert watch._verdict(outcome(98.0), 0.97, {"files": True}) == 0
+    assert "MISSED   goal: 99 % right" in capsys.readouterr().out
+    assert watch._verdict(outcome(96.9), 0.97, {"files": True}) == 1
+    assert watch._verdict(outcome(99.5), 0.97, {"files": False}) == 1
+    assert watch._verdict(outcome(10.0, goal=None), 0.97, {"files": True}) == 0
