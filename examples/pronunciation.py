@@ -37,7 +37,7 @@ from keras_recurrent import export
 
 LETTERS = {letter: number for number, letter in enumerate("abcdefghijklmnopqrstuvwxyz", start=1)}
 PHONEMES = sorted([*g2p.VOWELS, *g2p.CONSONANTS])  # their ids start at 3
-BOUNDS = (6, 8, 10, 13, 29)
+BATCH, BOUNDS = 128, (6, 8, 10, 13, 29)
 LONGEST_WORD, MAX_STEPS, BEAMS = 28, 30, 5
 PUBLISHED = 0.258  # bidirectional LSTM with CTC, Rao et al. 2015
 DRAWN = ["through", "daughter"]  # of the words whose letters are not said one by one
@@ -47,21 +47,20 @@ SAID = ["recurrent", "gradient", "tensorflow", "exportable", "xylophone", "keras
 class Size(NamedTuple):
     """How much to train and to score."""
 
-    words: int | None  # of the training words; None for all
+    percent: int  # of the words of each part
     units: int
     depth: int
     dropout: float
     epochs: int
     rate: float
-    scored: int | None  # test words; None for all
     scored_from_files: int
     goal: float | None  # words wrong
 
 
 SIZES = {
-    "quick": Size(1500, 24, 1, 0.0, 1, 5e-3, 40, 10, None),
-    "default": Size(None, 128, 1, 0.0, 6, 3e-3, None, 500, 0.37),
-    "full": Size(None, 192, 2, 0.25, 20, 3e-3, None, 1000, PUBLISHED),
+    "quick": Size(2, 24, 1, 0.0, 1, 5e-3, 10, None),
+    "default": Size(100, 128, 1, 0.0, 6, 3e-3, 500, 0.33),
+    "full": Size(100, 192, 2, 0.25, 20, 3e-3, 1000, PUBLISHED),
 }
 
 
@@ -90,13 +89,13 @@ def phonemes_of(ids: Sequence[int]) -> Way:
     return tuple(PHONEMES[number - 3] for number in ids if number >= 3)
 
 
-def batches(part: Part, chosen: Sequence[int], batch: int, seed: int) -> PairBatches:
+def batches(part: Part, batch: int, seed: int) -> PairBatches:
     """A pair for each of the ways to say a word."""
     number = {phoneme: place for place, phoneme in enumerate(PHONEMES, start=3)}
     pairs = [
-        (letter_ids(part.words[place]), [number[phoneme] for phoneme in way])
-        for place in chosen
-        for way in part.ways[place]
+        (letter_ids(word), [number[phoneme] for phoneme in way])
+        for word, ways in zip(*part, strict=True)
+        for way in ways
     ]
     letters, phonemes = zip(*pairs, strict=True)
     return PairBatches(letters, phonemes, batch, BOUNDS, seed)
@@ -117,19 +116,16 @@ def build(size: Size) -> keras.Model:
 def train(data: Pronunciations, size: Size, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     model = build(size)
-    rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(data.train.words))[: size.words]
-    some = rng.permutation(len(data.validation.words))[: min(2000, len(chosen))]
-    pairs = batches(data.train, chosen, 128, seed), batches(data.validation, some, 128, seed)
+    some = pick(data.validation, 2000)
+    pairs = batches(data.train, BATCH, seed), batches(some, BATCH, seed)
     fit(model, *pairs, size.epochs, size.rate)
     return model
 
 
-def pick(part: Part, count: int | None) -> Part:
-    """Words drawn without a seed of the user's: the same ones in all runs."""
-    if count is None or count >= len(part.words):
-        return part
-    chosen = np.sort(np.random.default_rng(0).choice(len(part.words), count, replace=False))
+def pick(part: Part, count: int) -> Part:
+    """Words drawn at random, the same ones in all runs."""
+    order = np.random.default_rng(0).permutation(len(part.words))
+    chosen = np.sort(order[:count])
     return Part([part.words[i] for i in chosen], [part.ways[i] for i in chosen])
 
 
@@ -197,17 +193,21 @@ def main(arguments: list[str] | None = None) -> int:
     size = SIZES[mode]
     options.out.mkdir(parents=True, exist_ok=True)
 
-    data = load_pronunciations()
+    data = load_pronunciations(size.percent)
     model = train(data, size, options.seed)
-    test, fewer = pick(data.test, size.scored), pick(data.test, size.scored_from_files)
+    test, fewer = data.test, pick(data.test, size.scored_from_files)
     decoder = kr.applications.Decoder(model)
     scores = {
         "greedy": score(say(decoder, test.words, beams=1), test),
         f"{BEAMS} beams": score(say(decoder, test.words), test),
         f"{BEAMS} beams, fewer words": score(say(decoder, fewer.words), fewer),
     }
-    export.to_tflite_decoder(model, options.out, source_length=None)
-    lite = export.Decoder(options.out)
+    folder = options.out / "decoder"
+    print(export.to_tflite_decoder(model, folder))
+    export.Decoder.copy_to(
+        folder
+    )  # with NumPy and an interpreter this folder is all that is needed
+    lite = export.Decoder(folder)
     from_files = score(say(lite, fewer.words), fewer)
     scores[f"{BEAMS} beams, files"] = from_files
     scores["g2p-en (trained on them)"] = score(published(test.words), test)
@@ -237,7 +237,7 @@ def _finish(options, mode: str, scores: dict[str, Score], minutes: float) -> int
             minutes=minutes,
             command=f"python examples/pronunciation.py{'' if mode == 'default' else f' --{mode}'}",
             higher_is_better=False,
-            files={p.name: p.stat().st_size for p in sorted(options.out.glob("*coder.tflite"))},
+            files={p.name: p.stat().st_size for p in sorted(options.out.glob("decoder/*.tflite"))},
             notes=[
                 f"{100 * reached.phonemes:.2f} % of the phonemes are wrong.",
                 f"{100 * files.words:.1f} % of {files.count:,} test words from the files, "

@@ -36,8 +36,8 @@ from examples.pieces import Pieces
 from keras_recurrent import export
 
 MOST_WORDS = 20
-BOUNDS = (16, 22, 30, 64)
-MOST_PIECES, MAX_STEPS, BEAMS, LENGTH_PENALTY = 63, 64, 5, 1.0
+BOUNDS = (16, 22, 30, 48, 100)
+MOST_PIECES, MAX_STEPS, BEAMS, LENGTH_PENALTY = 99, 64, 5, 1.0
 SHOWN = 8
 
 
@@ -58,7 +58,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    "quick": Size(300, 20, 300, 24, 16, 0.0, 32, 1, 5e-3, 16, 4),
+    "quick": Size(300, 20, 400, 24, 16, 0.0, 32, 1, 5e-3, 16, 4),
     "default": Size(None, 20, 2000, 128, 96, 0.2, 64, 13, 3e-3, None, 100),
     "full": Size(None, 32, 4000, 256, 192, 0.3, 64, 25, 2e-3, None, 100),
 }
@@ -232,11 +232,15 @@ def main(arguments: list[str] | None = None) -> int:
         f"{BEAMS} beams": translate(decoder, languages, test.spanish),
     }
     scores = {name: score(texts, test.english) for name, texts in said.items()}
-    export.to_tflite_decoder(model, options.out, source_length=None)
+    folder = options.out / "decoder"
+    print(export.to_tflite_decoder(model, folder))
+    export.Decoder.copy_to(
+        folder
+    )  # with SentencePiece, NumPy and an interpreter all that is needed
     for name, pieces in languages._asdict().items():
         pieces.write(options.out / f"{name}.model")
     from_keras = translate(decoder, languages, fewer.spanish)
-    from_files = translate(export.Decoder(options.out), languages, fewer.spanish)
+    from_files = translate(export.Decoder(folder), languages, fewer.spanish)
     scores[f"{BEAMS} beams, fewer verses"] = score(from_keras, fewer.english)
     scores[f"{BEAMS} beams, files"] = score(from_files, fewer.english)
     print_samples(
@@ -252,7 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _finish(options, mode: str, scores: dict[str, Score], same: float, minutes: float) -> int:
     reached, copied = scores[f"{BEAMS} beams"], scores["copied from the training verse most alike"]
     files = scores[f"{BEAMS} beams, files"]
-    made = ("*coder.tflite", "*.model")
+    made = ("decoder/*.tflite", "*.model")
     write_outcome(
         options.out,
         Outcome(

@@ -59,11 +59,13 @@ class TestDictionary:
     def test_parts_hold_every_word_once(self, monkeypatch, tmp_path):
         words = {f"word{n}": [["W", "ER1", "D"], ["W", "ER0", "D"], ["W"]] for n in range(300)}
         monkeypatch.setattr(builder, "read_dictionary", lambda: words)
-        data = load_pronunciations(tmp_path)
+        data = load_pronunciations(data_dir=tmp_path)
         for name, part in data._asdict().items():
             assert part.words == [word for word in words if part_of(word) == name]
             assert part.ways == [[("W", "ER", "D"), ("W",)]] * len(part.words)
         assert sum(len(part.words) for part in data) == 300
+        fewer = load_pronunciations(10, tmp_path).train.words
+        assert fewer == data.train.words[: round(len(data.train.words) / 10)]
 
 
 class TestPairBatches:
@@ -154,7 +156,7 @@ class TestWords:
 
     def test_ids_of_phonemes(self):
         part = pronunciations.Part(["to"], [[("T", "UW"), ("T", "AH")]])
-        batches = pronunciation.batches(part, [0], batch=2, seed=0)
+        batches = pronunciation.batches(part, batch=2, seed=0)
         _, targets = batches[0]
         said = {pronunciation.phonemes_of(row) for row in targets}
         assert said == {("T", "UW"), ("T", "AH")}
