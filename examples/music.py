@@ -31,7 +31,7 @@ from keras_recurrent import export
 PUBLISHED = "another split, LSTM and GRU: about 8.4 to 8.6"
 ORDERS = (5, 9)  # of the n-grams; validation chooses
 BATCH = 8
-QUICK_CHORALES = 24
+QUICK_CHORALES = 18
 SHORTEST, LONGEST = 32, 96  # quarters of a chorale that is made up
 STEPS_ALIKE = 100  # frames that the files and Keras generate alike
 FEW = 8  # test chorales that the exported files are scored on
