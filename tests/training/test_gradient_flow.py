@@ -124,9 +124,6 @@ def test_hidden_states_by_hand(backwards, zero_masked):
             before[t], h = h, np.tanh(X[row, t] @ kernel + h @ recurrent + bias)
             hidden[t, row] = 1 - h**2  # for now the slope
         later = np.zeros(U)
-        reached = (
-            to_output[row, ::-1] if backwards else to_output[row]
-        )  # outputs in processed order
         for t in reversed(valid):
             shown = [t]  # where this step's output stands
             following = list(order)[list(order).index(t) + 1 :]
