@@ -90,15 +90,15 @@ def _elements(pieces: list, begin: float, end: float, sharps: int) -> Iterator:
         yield written
 
 
-def _spelled(midi: int, sharps: int):
+def _spelled(midi: int, sharps: int) -> str:
     """F sharp in keys with sharps, G flat in keys with flats."""
     from music21 import pitch
 
     found = pitch.Pitch(midi)
     wrong = -1 if sharps > 0 else 1
     if found.accidental is not None and found.accidental.alter == wrong and abs(sharps) > 1:
-        return found.getEnharmonic()
-    return found
+        found = found.getEnharmonic()
+    return found.nameWithOctave  # as a pitch it would have a natural sign wherever it has no other
 
 
 def write_score(score, path: Path) -> dict[str, Path]:
