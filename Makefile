@@ -5,12 +5,25 @@ RUN := $(VENV)/bin/python
 WORKERS ?= 2
 PAGE := examples/web
 ELMO_PEERS := $(VENV)/elmo-peers
+NOTEBOOK := examples/from_equations_to_the_phone.ipynb
+APPLICATIONS := vowels sentiment tagging pronunciation translation names music
 LITERTJS := $(PAGE)/node_modules/.package-lock.json
 
-.PHONY: help demo denoise pronounce elmo elmo-downstream elmo-edge web test test-web test-gpu chromium conformance support bench-train bench-export bench-elmo lint format package clean
+.PHONY: help demo $(APPLICATIONS) vanishing-gradients examples results notebook notebook-quick denoise pronounce elmo elmo-downstream elmo-edge web test test-web test-gpu chromium conformance support bench-train bench-export bench-elmo lint format package clean
 
 help:
 	@echo "make demo         train on smart-watch data, export, compare the runtimes"
+	@echo "make vowels       nine speakers told apart by ragged series of sounds; this and the next: ARGS=--quick or --full"
+	@echo "make sentiment    sentences about films, good or bad"
+	@echo "make tagging      parts of speech of Turkish, word by word"
+	@echo "make pronunciation  from spelling to sounds"
+	@echo "make translation  Bible verses from Spanish into English"
+	@echo "make names        new first names, letter by letter"
+	@echo "make music        new chorales, as MIDI"
+	@echo "make vanishing-gradients  how far back plain and gated cells learn"
+	@echo "make examples     all of these and the demo, in their quick form"
+	@echo "make results      the same in full length; writes examples/RESULTS.md; ARGS=\"NAME ...\" for some"
+	@echo "make notebook     run the notebook from the equations to the phone, keep its outputs; notebook-quick: see if it runs"
 	@echo "make denoise      a published speech denoiser in our layers, as streaming .tflite files"
 	@echo "make pronounce    a published GRU that spells out how words are said, in TFLite"
 	@echo "make elmo         train an ELMo on State of the Union addresses; ARGS=--full on more text, for hours"
@@ -30,7 +43,27 @@ help:
 	@echo "make clean        remove what the other targets made"
 
 demo: $(VENV)/ready-examples
-	$(RUN) examples/watch.py
+	$(RUN) examples/watch.py --split time $(ARGS)
+
+$(APPLICATIONS): $(VENV)/ready-examples
+	$(RUN) examples/$@.py $(ARGS)
+
+vanishing-gradients: $(VENV)/ready-examples
+	$(RUN) examples/vanishing_gradients.py $(ARGS)
+
+examples: $(VENV)/ready-examples
+	$(RUN) examples/results.py --quick $(ARGS)
+
+results: $(VENV)/ready-examples
+	$(RUN) examples/results.py $(ARGS)
+
+# With its outputs, which a reader sees without running it; the quick form only says whether it runs.
+notebook: $(VENV)/ready-dev
+	$(RUN) -m pytest --nbmake --nbmake-timeout=1800 --overwrite $(NOTEBOOK)
+	$(RUN) examples/tidy_notebook.py $(NOTEBOOK)
+
+notebook-quick: $(VENV)/ready-dev
+	NOTEBOOK_QUICK=1 $(RUN) -m pytest --nbmake --nbmake-timeout=1800 $(NOTEBOOK)
 
 denoise: $(VENV)/ready-examples
 	$(RUN) examples/denoise.py $(ARGS)

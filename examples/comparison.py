@@ -1,20 +1,20 @@
 """One model in several runtimes: outputs, size and time of each, as a table and a picture."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
-import matplotlib
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+from examples.plots import Colours
 
 TIMED_CALLS = 200
 
@@ -108,23 +108,25 @@ def print_table(runs: dict[str, Run], labels: np.ndarray) -> None:
     Console().print(table)
 
 
-def draw_confusion(predicted: np.ndarray, labels: np.ndarray, names: list[str], path: Path) -> None:
-    """Counts of true (rows) against predicted (columns) classes as a PNG."""
+def draw_confusion(
+    figure: Figure,
+    axes: Axes,
+    colours: Colours,
+    predicted: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+) -> None:
+    """Counts of true (rows) against predicted (columns) classes."""
     counts = np.zeros((len(names), len(names)), int)
     np.add.at(counts, (labels, predicted), 1)
-    figure, axes = plt.subplots(figsize=(6, 5.2), layout="constrained", facecolor="white")
-    picture = axes.imshow(counts / counts.sum(1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    picture = axes.imshow(shares, cmap=colours.ramp, vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            dark = counts[row, column] > 0.5 * counts[row].sum()
-            axes.text(
-                column, row, count, ha="center", va="center", color="white" if dark else "black"
-            )
+            shade = picture.cmap(picture.norm(shares[row, column]))
+            ink = "black" if np.dot(shade[:3], (0.3, 0.59, 0.11)) > 0.5 else "white"
+            axes.text(column, row, count, ha="center", va="center", color=ink)
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("predicted exercise")
-    axes.set_ylabel("true exercise")
-    axes.set_title(f"{np.trace(counts)} of {counts.sum()} windows right")
-    figure.colorbar(picture, label="share of the true exercise's windows")
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    axes.set_title(f"{np.trace(counts)} of {counts.sum()} right")
+    figure.colorbar(picture, ax=axes, label="share of the row")

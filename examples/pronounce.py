@@ -23,7 +23,9 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-from examples.references import cmudict, g2p
+from examples.datasets.pronunciations.cmudict import read_dictionary
+from examples.error_rates import phoneme_error_rate
+from examples.references import g2p
 from examples.tflite_files import open_tflite
 from keras_recurrent import export
 
@@ -89,7 +91,7 @@ def print_table(speakers: dict[str, Speaker], words: list[str], right: list) -> 
         table.add_row(
             name,
             f"{exact:.1%}",
-            f"{cmudict.phoneme_error_rate(spoken, right):.2%}",
+            f"{phoneme_error_rate(spoken, right):.2%}",
             f"{difference:.1e}" if difference else "-",
             "-" if speaker.size is None else f"{speaker.size:,}",
             f"{_milliseconds(speaker, words[:TIMED]):.2f}",
@@ -122,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
         "TFLite float32": export_speaker(options.out),
         "TFLite dynamic-range": export_speaker(options.out, "dynamic"),
     }
-    dictionary = cmudict.pronunciations()
+    dictionary = read_dictionary()
     count = QUICK_SCORED if options.quick else SCORED
     words = np.random.default_rng(0).choice(sorted(dictionary), count, replace=False).tolist()
     print_table(speakers, words, [dictionary[word] for word in words])

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from keras_recurrent.export import (
+    decoder_files,
     files,
     flatbuffer,
     plan,
@@ -18,6 +19,8 @@ from keras_recurrent.export.accuracy import check_metric, task_accuracy
 from keras_recurrent.export.adopt import adopt
 from keras_recurrent.export.c_array import to_c_array
 from keras_recurrent.export.comparison import VerificationError
+from keras_recurrent.export.decoder import Decoder
+from keras_recurrent.export.decoder_files import DecoderReport
 from keras_recurrent.export.keras_layers import check_exportable, plain_errors
 from keras_recurrent.export.report import Accuracy, Report, RuntimeResult, Tensor
 from keras_recurrent.export.signature import signature_of
@@ -26,6 +29,8 @@ from keras_recurrent.export.trace import trace
 
 __all__ = [
     "Accuracy",
+    "Decoder",
+    "DecoderReport",
     "Report",
     "RuntimeResult",
     "Stream",
@@ -36,6 +41,7 @@ __all__ = [
     "to_c_array",
     "to_saved_model",
     "to_tflite",
+    "to_tflite_decoder",
     "verify",
 ]
 
@@ -172,6 +178,52 @@ def to_tflite(
     check_metric(metric, test_data)
     return tflite.export(
         model, path, chosen, representative_data, verify, tolerance, test_data, metric
+    )
+
+
+def to_tflite_decoder(
+    model,
+    folder,
+    quantize: str | None = None,
+    source_length: int | None = None,
+    batch_size: int | None = None,
+    verify: bool = True,
+    tolerance: float | None = None,
+    *,
+    begin: int = 1,
+    end: int = 2,
+) -> DecoderReport:
+    """Write a generating model as TFLite files that `Decoder` runs, and compare them with the model.
+
+    `encoder.tflite` is there unless the model is unconditioned. `decoder.tflite` is one step: it reads
+    `previous` `(batch, 1)`, the states `state_...` and with attention `memory` and `memory_mask`, and
+    gives `probabilities` (or `logits`) `(batch, 1, V)` and the new states. Both are compared with their
+    parts of the model as `to_tflite` does it; then sequences decoded greedily from made-up sources are
+    compared with what the model says to them. A decoder that is there is replaced when all is well, with
+    its `decoder.py` and `stream.py` if it has them.
+
+    Args:
+        model: Of `kr.applications.one_to_many` or `sequence_to_sequence`.
+        folder: Where to.
+        quantize: None, "float16" or "dynamic", as in `to_tflite`.
+        source_length: Time steps of the source in the files; `Decoder` pads shorter ones of ids. None
+            for that of the model, any length as a rule. Files are faster and smaller with one.
+        batch_size: Rows of a call; `Decoder` cuts batches and beams into parts of as many. None for any.
+            With a number the step has no loop in it; 1 is for greedy decoding, `beams` for a search.
+        verify, tolerance: As in `to_tflite`.
+        begin, end: Ids that begin and end a sequence, for the comparison.
+
+    Returns:
+        A `DecoderReport`; it prints as tables.
+
+    Raises:
+        ValueError: The model generates no ids, an argument is unsuitable, or the files differ from it
+            (`VerificationError`). Nothing is written then.
+        OSError: `folder` cannot be written (FileExistsError: it holds something else).
+        ImportError: ai-edge-litert is not installed.
+    """
+    return decoder_files.export_decoder(
+        model, folder, quantize, source_length, batch_size, begin, end, verify, tolerance
     )
 
 

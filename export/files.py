@@ -9,19 +9,41 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-_PARTS = {  # of a SavedModel, as TensorFlow and Keras have written them
-    "assets",
-    "assets.extra",
-    "debug",
-    "fingerprint.pb",
-    "keras_metadata.pb",
-    "saved_model.cpb",
+
+@dataclass(frozen=True)
+class Kind:
+    """What an exported folder holds, so that one that is there is known for what it is."""
+
+    name: str
+    mark: str
+    parts: frozenset[str]
+
+
+SAVED_MODEL = Kind(
+    "a SavedModel",
     "saved_model.pb",
-    "saved_model.pbtxt",
-    "variables",
-}
+    frozenset(  # as TensorFlow and Keras have written them
+        {
+            "assets",
+            "assets.extra",
+            "debug",
+            "fingerprint.pb",
+            "keras_metadata.pb",
+            "saved_model.cpb",
+            "saved_model.pb",
+            "saved_model.pbtxt",
+            "variables",
+        }
+    ),
+)
+DECODER = Kind(
+    "an exported decoder",
+    "decoder.tflite",
+    frozenset({"decoder.py", "decoder.tflite", "encoder.tflite", "stream.py"}),
+)
 
 
 @contextmanager
@@ -52,17 +74,17 @@ def new_file(path, suffix: str) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path) -> Iterator[Path]:
-    """A temporary folder that takes the place of the SavedModel `path` when the block succeeds.
+def new_folder(path, kind: Kind = SAVED_MODEL) -> Iterator[Path]:
+    """A temporary folder that takes the place of `path` when the block succeeds.
 
     Raises:
         ValueError: `path` is the current working directory.
-        FileExistsError: `path` is a folder with other things in it than a SavedModel.
+        FileExistsError: `path` is a folder with other things in it than what `kind` says.
         NotADirectoryError: `path` is a file.
         OSError: As in `new_file`.
     """
     path = _resolved(path)
-    _check_replaceable(path)
+    _check_replaceable(path, kind)
     _check_writable(path)
     with _scratch() as folder:
         made = folder / "made"
@@ -77,10 +99,10 @@ def new_folder(path) -> Iterator[Path]:
 
 
 def is_saved_model(path: Path) -> bool:
-    return (path / "saved_model.pb").is_file()
+    return (path / SAVED_MODEL.mark).is_file()
 
 
-def _check_replaceable(path: Path) -> None:
+def _check_replaceable(path: Path, kind: Kind) -> None:
     if not path.exists():
         return
     if not path.is_dir():
@@ -91,10 +113,11 @@ def _check_replaceable(path: Path) -> None:
             f"Name a new folder in it: {str(path / 'model')!r}"
         )
     entries = sorted(entry.name for entry in path.iterdir())
-    foreign = [name for name in entries if name not in _PARTS or not is_saved_model(path)]
+    known = kind.parts if kind.mark in entries else ()
+    foreign = [name for name in entries if name not in known]
     if foreign:
         raise FileExistsError(
-            f"This folder holds {foreign[0]!r}, which is no part of a SavedModel and would be "
+            f"This folder holds {foreign[0]!r}, which is no part of {kind.name} and would be "
             f"deleted by an export. Name another folder or empty it first: {str(path)!r}"
         )
 

@@ -44,9 +44,9 @@ def plan_tflite(
     """Check the arguments of `to_tflite`; `ValueError` names what is not there and what is."""
     streaming = checked_flag("streaming", streaming)
     block = checked_block(block, streaming)
-    target = _one_of("target", target, forms.TARGETS)
-    form = _one_of("form", form, ("auto", *forms.FORMS))
-    quantize = _one_of("quantize", quantize, forms.QUANTIZATIONS)
+    target = one_of("target", target, forms.TARGETS)
+    form = one_of("form", form, ("auto", *forms.FORMS))
+    quantize = one_of("quantize", quantize, forms.QUANTIZATIONS)
     if form == "auto":
         rule = forms.form_for(target, streaming, quantize)
         lowering = rule.lowering or rule.form
@@ -54,8 +54,8 @@ def plan_tflite(
         rule = forms.asked_form(target, streaming, quantize, form)
         lowering = rule.form
     if not (isinstance(timesteps, str) and timesteps == FROM_THE_MODEL):
-        timesteps = _size_or_none("timesteps", timesteps, f", None or {FROM_THE_MODEL!r}")
-    batch_size = _size_or_none("batch_size", batch_size, " or None for any")
+        timesteps = size_or_none("timesteps", timesteps, f", None or {FROM_THE_MODEL!r}")
+    batch_size = size_or_none("batch_size", batch_size, " or None for any")
     chosen = Plan(
         target, rule.form, rule.reason, lowering, streaming, quantize, batch_size, timesteps, block
     )
@@ -147,7 +147,7 @@ def checked_tolerance(tolerance) -> float | None:
     return float(tolerance)
 
 
-def _one_of(name: str, value, known: tuple):
+def one_of(name: str, value, known: tuple):
     if not any(value is k or (isinstance(value, str) and value == k) for k in known):
         raise ValueError(
             f"This version has {name} {' | '.join(map(repr, known))}. Received: {name}={value!r}"
@@ -155,7 +155,7 @@ def _one_of(name: str, value, known: tuple):
     return value
 
 
-def _size_or_none(name: str, value, others: str) -> int | None:
+def size_or_none(name: str, value, others: str) -> int | None:
     return None if value is None else _size(name, value, others)
 
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_recurrent.applications.one_to_many import Categories
 from keras_recurrent.elmo import BiLM
 from keras_recurrent.elmo.characters import word_to_ids
 from keras_recurrent.export.report import Tensor
@@ -59,9 +60,9 @@ def draw(signature: Signature, model, size: Size) -> list[np.ndarray]:
     """Inputs of this size, the same on every call.
 
     Floats are standard normal times the scale; whole numbers lie in [0, 10), or in the range of the
-    model's embedding, or spell words for a biLM of characters; one number a row is at most the length
-    of the sequences, it may be a row's length. Some time steps are masked if the model masks. Text is
-    made of the model's vocabulary, or of words of all lengths for a biLM.
+    model's embedding or of a condition's columns, or spell words for a biLM of characters; one number a
+    row is at most the length of the sequences, it may be a row's length. Some time steps are masked if
+    the model masks. Text is made of the model's vocabulary, or of words of all lengths for a biLM.
     """
     rng = np.random.default_rng(0)
     shapes = [_filled(t.shape, size.batch, size.length) for t in signature.inputs]
@@ -83,6 +84,7 @@ class _Rules:
         self.characters = {la.characters for la in bilms if la.vocabulary_size is None}
         limits = [la.input_dim for la in embeddings] + [size + 1 for size in of_words]
         self.limit = min(limits, default=10)
+        self.columns = next((la.sizes for la in layers if isinstance(la, Categories)), ())
         lookups = [la for la in layers if hasattr(la, "get_vocabulary")]
         self.words = [*lookups[0].get_vocabulary(), "unknown"] if lookups else ["unknown"]
         self.words += _SPELLED if self.characters else ()
@@ -117,6 +119,8 @@ class _Rules:
         return np.reshape(words, shape) * (rng.random(places) >= _HOLES)[..., np.newaxis]
 
     def _whole_numbers(self, rng, shape):
+        if self.columns and shape[1:] == (len(self.columns),):
+            return rng.integers(0, self.columns, shape)
         limit = self.limit
         one_a_row = len(shape) == 1 or shape[1:] == (1,)
         if one_a_row and self.longest is not None:

@@ -41,7 +41,7 @@ class Stream:
 
     def __init__(self, path, *, constants=(), threads: int = 1):
         self._path = Path(path)
-        self._file = _File(self._path, threads)
+        self._file = File(self._path, threads)
         inputs, outputs = self._file.inputs, self._file.outputs
         names = [name for name in inputs if name.startswith(_PREFIX) and name in outputs]
         if not names:
@@ -54,7 +54,7 @@ class Stream:
         self._outputs = {name: d for name, d in outputs.items() if name not in self._states}
         self._inputs = {name: d for name, d in inputs.items() if name not in self._states}
         self._block, self._frames = _sequences(self._inputs, constants)
-        self._batch = _shape(self._states[names[0]])[0]  # None: any
+        self._batch = shape_of(self._states[names[0]])[0]  # None: any
         self._constants: dict[str, np.ndarray] = {}
         self.reset()
 
@@ -66,12 +66,12 @@ class Stream:
     @property
     def inputs(self) -> dict[str, tuple]:
         """Shapes of one call's inputs, `(batch, block, ...)` for sequences; None for any size."""
-        return {name: _shape(detail) for name, detail in self._inputs.items()}
+        return {name: shape_of(detail) for name, detail in self._inputs.items()}
 
     @property
     def outputs(self) -> dict[str, tuple]:
         """Shapes of one call's outputs."""
-        return {name: _shape(detail) for name, detail in self._outputs.items()}
+        return {name: shape_of(detail) for name, detail in self._outputs.items()}
 
     @property
     def states(self) -> dict[str, np.ndarray]:
@@ -99,7 +99,7 @@ class Stream:
                     f"{sorted(self._states)}"
                 )
             value = _array(name, value, self._states[name])
-            _check_shape(name, value, (rows, *_shape(self._states[name])[1:]))
+            _check_shape(name, value, (rows, *shape_of(self._states[name])[1:]))
             rows = len(value)
             kept[name] = value
         self._rows = rows
@@ -161,7 +161,7 @@ class Stream:
             )
         arrays = {n: _array(n, value, self._inputs[n]) for n, value in both.items()}
         for name, value in arrays.items():
-            batch, *rest = _shape(self._inputs[name])
+            batch, *rest = shape_of(self._inputs[name])
             if name in self._frames:
                 rest[0] = None
             _check_shape(name, value, (batch or self._rows, *rest))
@@ -198,7 +198,7 @@ class Stream:
     def _results(self, calls: list):
         results = {}
         for name, detail in self._outputs.items():
-            _, *shape = _shape(detail)
+            _, *shape = shape_of(detail)
             parts = [outputs[name] for outputs in calls]
             if len(shape) < 2:  # one for the block, not one for each frame
                 parts, shape = [part[:, np.newaxis] for part in parts], [1, *shape]
@@ -207,7 +207,7 @@ class Stream:
         return results if len(results) > 1 else next(iter(results.values()))
 
 
-class _File:
+class File:
     """A file in the interpreter; its inputs and outputs by name."""
 
     def __init__(self, path: Path, threads: int):
@@ -257,23 +257,23 @@ def _sequences(inputs: dict, constants) -> tuple[int, list[str]]:
     if unknown:
         raise ValueError(f"`constants` names {sorted(unknown)}; the inputs are {sorted(inputs)}.")
     rest = {name: d for name, d in inputs.items() if name not in constants}
-    deep = {name: d for name, d in rest.items() if len(_shape(d)) > 2}
-    flat = {name: d for name, d in rest.items() if len(_shape(d)) == 2}
+    deep = {name: d for name, d in rest.items() if len(shape_of(d)) > 2}
+    flat = {name: d for name, d in rest.items() if len(shape_of(d)) == 2}
     whole = {name: d for name, d in flat.items() if np.dtype(d["dtype"]).kind != "f"}
     certain = deep or whole or flat
-    blocks = {_shape(detail)[1] for detail in certain.values()}
+    blocks = {shape_of(detail)[1] for detail in certain.values()}
     if len(blocks) != 1:
         raise ValueError(
             "The shapes of the inputs do not tell which of them are sequences: name the others in "
-            f"`constants`. Received: { {name: _shape(d) for name, d in inputs.items()} }"
+            f"`constants`. Received: { {name: shape_of(d) for name, d in inputs.items()} }"
         )
     (block,) = blocks
     # Ids and masks come beside the frames that they belong to.
-    beside = [name for name, d in whole.items() if name not in certain and _shape(d)[1] == block]
+    beside = [name for name, d in whole.items() if name not in certain and shape_of(d)[1] == block]
     return block, [*certain, *beside]
 
 
-def _shape(detail: dict) -> tuple:
+def shape_of(detail: dict) -> tuple:
     """A tensor's shape, None for a size that the caller decides."""
     return tuple(
         None if wanted < 0 else int(size)
@@ -287,7 +287,7 @@ def _signature_shape(detail: dict):
 
 
 def _zeros(states: dict, rows: int) -> dict[str, np.ndarray]:
-    return {n: np.zeros((rows, *_shape(d)[1:]), d["dtype"]) for n, d in states.items()}
+    return {n: np.zeros((rows, *shape_of(d)[1:]), d["dtype"]) for n, d in states.items()}
 
 
 def _array(name: str, value, detail: dict) -> np.ndarray:

@@ -51,6 +51,11 @@ def autocast(layer):
     return _AutocastScope(layer.compute_dtype if casts else None)
 
 
+def variables_in_own_type():
+    """The scope in which variables are read in the type that they are kept in."""
+    return _AutocastScope(None)
+
+
 @contextmanager
 def keras_dropout_masks(layer, first_inputs, states) -> Iterator[None]:
     """Draw the dropout masks of stock cells before Keras's loop runs, and drop them after it.

@@ -1,4 +1,6 @@
+import functools
 import importlib.util
+import itertools
 import os
 from pathlib import Path
 
@@ -27,6 +29,7 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "gpu: needs an NVIDIA GPU; runs with --gpu")
+    config.addinivalue_line("markers", "children: waits minutes for child processes; begins first")
     if not config.getoption("--gpu"):
         return
     import tensorflow as tf
@@ -43,10 +46,30 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    _children_first(items)
     if not config.getoption("--gpu"):
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs --gpu and an NVIDIA GPU"))
+
+
+def _children_first(items) -> None:
+    """Files that wait for children to the front of both halves of the list, in turn.
+
+    pytest-xdist's `worksteal` gives each of two workers one half, which it runs in order, and steals
+    from the end: so the children of both run beside each other, no worker waits for another to make
+    what they share, and only short tests are left to the end.
+    """
+    files, others = {}, []
+    for item in items:
+        if item.get_closest_marker("children"):
+            files.setdefault(item.path, []).append(item)
+        else:
+            others.append(item)
+    groups = list(files.values())
+    first, second = (list(itertools.chain(*groups[start::2])) for start in (0, 1))
+    half = max(0, len(items) // 2 - len(first))
+    items[:] = [*first, *others[:half], *second, *others[half:]]
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +77,31 @@ def _same_seed():
     import keras
 
     keras.utils.set_random_seed(1)
+
+
+# Elsewhere the steps of `fit` are traced as users have them.
+TRACED_ONCE = {"training", "engines", "layers"}
+
+
+@pytest.fixture(autouse=True)
+def _optimizer_is_built_before_fit(request, monkeypatch):
+    """Keras traces the first step twice where that step makes the optimizer's variables."""
+    if request.path.parent.name not in TRACED_ONCE:
+        return
+    import keras
+
+    def built_first(train):
+        @functools.wraps(train)
+        def method(model, *args, **options):
+            optimizer = getattr(model, "optimizer", None)
+            if optimizer is not None and model.built and not optimizer.built:
+                optimizer.build(model.trainable_variables)
+            return train(model, *args, **options)
+
+        return method
+
+    for name in ("fit", "train_on_batch"):
+        monkeypatch.setattr(keras.Model, name, built_first(getattr(keras.Model, name)))
 
 
 def _missing_runtime(module: str, how: str):

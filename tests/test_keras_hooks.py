@@ -137,4 +137,6 @@ def test_variables_read_as_in_a_call():
         layer.build((None, 3))
         with keras_hooks.autocast(layer):
             assert keras.ops.convert_to_tensor(layer.kernel).dtype == inside
+            with keras_hooks.variables_in_own_type():
+                assert layer.kernel.value.dtype == "float32"
         assert keras.ops.convert_to_tensor(layer.kernel).dtype == "float32"

@@ -1,6 +1,7 @@
 """Models by the lengths of their inputs and outputs, and how to decode what they generate."""
 
 from keras_recurrent.applications.cross_attention import CrossAttention
+from keras_recurrent.applications.decoder import Decoded, Decoder
 from keras_recurrent.applications.fixed_lengths import many_to_many, many_to_one, one_to_one
 from keras_recurrent.applications.one_to_many import one_to_many
 from keras_recurrent.applications.parts import Parts, parts_of
@@ -11,6 +12,8 @@ from keras_recurrent.applications.teacher_forcing import teacher_forcing
 
 __all__ = [
     "CrossAttention",
+    "Decoded",
+    "Decoder",
     "MaskedPooling",
     "Parts",
     "SamplingRate",

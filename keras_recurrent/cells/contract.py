@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from keras_recurrent.cells.naming import named
 from keras_recurrent.cells.noise import Noise
 from keras_recurrent.finite import FiniteWeights
 from keras_recurrent.keras_hooks import DropoutRNNCell
@@ -54,6 +55,14 @@ class Cell(FiniteWeights, keras.layers.Layer, DropoutRNNCell):
     @abstractmethod
     def step(self, z, states, weights, noise: Noise | None = None) -> tuple:
         """One time step: `z (batch, width)` and the states to `(output, new_states)`."""
+
+    def named(self, gate: str, value, complement: bool = False):
+        """`value`, seen under the gate's name by whoever looks inside; nothing else happens.
+
+        For gates inside `step`: `f = self.named("forget", tf.sigmoid(...))`. The literature's names are
+        update, relevance, forget, output and candidate; with `complement` the gate is 1 - `value`.
+        """
+        return named(self, gate, value, complement)
 
     def draw(self, batch, timesteps, training: bool | None = False) -> Noise | None:
         """The random masks of a sequence; None when there is nothing to draw."""

@@ -27,7 +27,8 @@ class GatedCell(Declared, Cell):
     A subclass names its `gates` in the order of their columns and writes `step`. It reads
     `weights.kernel (D, G*units)`, `weights.recurrent_kernel (H, G*units)`, `weights.bias` and what it
     adds itself in `build` with `add_step_weight`; recurrent products go through
-    `self.recurrent(h, weights, noise)`.
+    `self.recurrent(h, weights, noise)`. Gates that it passes through `self.named("forget", f)` are
+    seen by `kr.training.gate_activations`.
 
     Dropout (Gal and Ghahramani 2016): one mask for the inputs and one for h(t-1), drawn once a
     sequence and shared by all time steps and all gates (`keras.layers` draws one a gate when

@@ -66,17 +66,26 @@ class GRUCell(GatedCell):
         inner = self._recurrent_of_all(h, weights, noise)
         x_z, x_r, x_h = self.bank.split(z)
         h_z, h_r, h_h = self.bank.split(inner)
-        keep = self.recurrent_activation(x_z + h_z)
-        reset = self.recurrent_activation(x_r + h_r)
-        return self.activation(x_h + reset * h_h), keep
+        keep = self._keep(x_z + h_z)
+        reset = self._reset(x_r + h_r)
+        return self._candidate(x_h + reset * h_h), keep
 
     def _before(self, z, h, weights, noise):
         x_z, x_r, x_h = self.bank.split(z)
         h_z, h_r = self.bank.split(self.recurrent(h, weights, noise, self.gating), self.gating)
-        keep = self.recurrent_activation(x_z + h_z)
-        reset = self.recurrent_activation(x_r + h_r)
+        keep = self._keep(x_z + h_z)
+        reset = self._reset(x_r + h_r)
         inner = self.recurrent(reset * h, weights, noise, ["candidate"])
-        return self.activation(x_h + inner), keep
+        return self._candidate(x_h + inner), keep
+
+    def _keep(self, total):
+        return self.named("update", self.recurrent_activation(total), complement=True)
+
+    def _reset(self, total):
+        return self.named("relevance", self.recurrent_activation(total))
+
+    def _candidate(self, total):
+        return self.named("candidate", self.activation(total))
 
     def _recurrent_of_all(self, h, weights, noise):
         bias = weights.bias[1] if self.use_bias else None

@@ -143,7 +143,7 @@ class LSTMCell(GatedCell):
 
     def step(self, z, states, weights, noise=None):
         h, c = states
-        gate = self.recurrent_activation
+        gate, named = self.recurrent_activation, self.named
         a = self._preactivations(z, h, weights, noise)
         if self.peephole:
             see = dict(zip(self._peepholes(), tf.unstack(weights.peephole_kernel), strict=True))
@@ -151,15 +151,15 @@ class LSTMCell(GatedCell):
             if not self.coupled_gates:
                 a["forget"] += see["forget"] * c
 
-        i = gate(a["input"])
-        f = 1 - i if self.coupled_gates else gate(a["forget"])
-        c = f * c + i * self.activation(a["candidate"])
+        i = named("update", gate(a["input"]))
+        f = named("forget", 1 - i if self.coupled_gates else gate(a["forget"]))
+        c = f * c + i * named("candidate", self.activation(a["candidate"]))
         if self.cell_clip is not None:
             c = tf.clip_by_value(c, -self.cell_clip, self.cell_clip)
 
         if self.peephole:
             a["output"] += see["output"] * c
-        h = gate(a["output"]) * self._show(c, weights)
+        h = named("output", gate(a["output"])) * self._show(c, weights)
         if self.projection_units is not None:
             h = product(h, weights.projection_kernel)
             if self.projection_clip is not None:
@@ -176,8 +176,8 @@ class LSTMCell(GatedCell):
         gating = bank.others("candidate")
         total = bank.take(z, gating) + self.recurrent(h, weights, noise, gating)
         a = dict(zip(gating, bank.split(total, gating), strict=True))
-        relevant = self.recurrent_activation(a["relevance"]) * h
-        inner = self.recurrent(relevant, weights, noise, ["candidate"])
+        r = self.named("relevance", self.recurrent_activation(a["relevance"]))
+        inner = self.recurrent(r * h, weights, noise, ["candidate"])
         return {**a, "candidate": bank.take(z, ["candidate"]) + inner}
 
     def _show(self, c, weights):

@@ -25,6 +25,8 @@ class MinimalGRUCell(GatedCell):
         h = states.h
         z_f, z_h = self.bank.split(z)
         f = self.recurrent_activation(z_f + self.recurrent(h, weights, noise, ["forget"]))
+        f = self.named("update", f)
         candidate = self.activation(z_h + self.recurrent(f * h, weights, noise, ["candidate"]))
+        candidate = self.named("candidate", candidate)
         h = h + f * (candidate - h)
         return h, HiddenState(h)

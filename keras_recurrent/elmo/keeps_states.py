@@ -25,6 +25,11 @@ class KeepsStates:
             side: pairs[i * layers : (i + 1) * layers] for i, side in enumerate(self.directions)
         }
 
+    @property
+    def carried_variables(self) -> list:
+        """Where a `stateful` model keeps its states; they are no weights."""
+        return [] if self._carried is None else self._carried.variables
+
     def reset_state(self) -> None:
         """Let all rows of a `stateful` model start from zeros again."""
         if self._carried is not None:

@@ -64,7 +64,7 @@ class Carry:
         reason = refusal(layer, initial_state)
         if reason is not None:
             raise ValueError(f"{type(layer).__name__} {layer.name!r} cannot stream: {reason}")
-        pairs = zip(_parts(zeros), tf.nest.flatten(zeros), strict=True)
+        pairs = zip(names_of_parts(zeros), tf.nest.flatten(zeros), strict=True)
         taken = [self._take(f"state_{layer.name}_{part}", zero) for part, zero in pairs]
         self._names[id(layer)] = [name for name, _ in taken]
         return tf.nest.pack_sequence_as(zeros, [value for _, value in taken])
@@ -111,7 +111,7 @@ def refusal(layer, initial_state=None) -> str | None:
     return None
 
 
-def _parts(states) -> list[str]:
+def names_of_parts(states) -> list[str]:
     """A name for every tensor of a structure, in the order of `tf.nest.flatten`."""
     if hasattr(states, "_fields"):
         named = zip(states._fields, states, strict=True)
@@ -121,4 +121,4 @@ def _parts(states) -> list[str]:
         named = enumerate(states)
     else:
         return [""]
-    return [f"{key}_{part}".rstrip("_") for key, value in named for part in _parts(value)]
+    return [f"{key}_{part}".rstrip("_") for key, value in named for part in names_of_parts(value)]

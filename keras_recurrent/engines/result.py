@@ -22,7 +22,7 @@ class Result(NamedTuple):
 
     def batch_first(self) -> tuple:
         """The same three, outputs as `(batch, T, width)`."""
-        outputs = None if self.outputs is None else tf.transpose(self.outputs, [1, 0, 2])
+        outputs = None if self.outputs is None else axes_swapped(self.outputs)
         return self.last_output, outputs, self.states
 
 
@@ -35,17 +35,18 @@ def advance(cell, z_t, states, weights, noise_t):
 def hold(mask_t, new, old):
     """`new` where the row's step is valid, else `old`; any structure of `(batch, ...)` tensors."""
     valid = _is_valid(mask_t)
-    return tf.nest.map_structure(lambda n, o: tf.where(valid, n, o), new, old)
+    return tf.nest.map_structure(lambda n, o: tf.where(broadcastable(valid, n), n, o), new, old)
 
 
 def masked_output(mask_t, output, previous, zero_masked: bool):
     """A masked step repeats the row's previous output, or gives zeros."""
-    return tf.where(_is_valid(mask_t), output, tf.zeros_like(output) if zero_masked else previous)
+    valid = broadcastable(_is_valid(mask_t), output)
+    return tf.where(valid, output, tf.zeros_like(output) if zero_masked else previous)
 
 
 def no_output(cell, batch):
     """The output before the first valid step."""
-    return tf.zeros((batch, cell.output_size), cell.compute_dtype)
+    return tf.zeros((batch, *tf.nest.flatten(cell.output_size)), cell.compute_dtype)
 
 
 def exportable_mask(mask):
@@ -56,6 +57,18 @@ def exportable_mask(mask):
 
 def _is_valid(mask_t):
     return mask_t if mask_t.dtype == tf.bool else mask_t > 0
+
+
+def broadcastable(mask, like):
+    """A mask with axes of size 1 for all that `like` has beyond those of the mask."""
+    for _ in range(len(like.shape) - len(mask.shape)):
+        mask = tf.expand_dims(mask, -1)
+    return mask
+
+
+def axes_swapped(tensor):
+    """`(batch, T, ...)` to `(T, batch, ...)`, or back."""
+    return tf.transpose(tensor, [1, 0, *range(2, len(tensor.shape))])
 
 
 def column(mask):

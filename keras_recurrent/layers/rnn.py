@@ -1,17 +1,26 @@
 """`RNN`: any cell, run over time."""
 
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 import keras
 import tensorflow as tf
 
 from keras_recurrent.cells import StackedCells, cudnn_rules, fused_rules
 from keras_recurrent.cells.contract import Cell
+from keras_recurrent.cells.keras_cell import KerasCell
 from keras_recurrent.cells.stacked import follows_contract
 from keras_recurrent.engines import ENGINES, RUN, Choice, Facts, choose, cudnn, xla_refusal
 from keras_recurrent.engines.carry import carry_of
 from keras_recurrent.engines.lowering import active_form, note_choice
-from keras_recurrent.engines.result import exportable_mask, no_output
+from keras_recurrent.engines.result import (
+    axes_swapped,
+    broadcastable,
+    exportable_mask,
+    no_output,
+)
+from keras_recurrent.engines.watching import active_watcher
 from keras_recurrent.keras_hooks import attach_mask, keras_dropout_masks
 from keras_recurrent.layers import state
 from keras_recurrent.layers.call_arguments import CallArguments
@@ -183,6 +192,8 @@ class RNN(CallArguments, keras.layers.RNN):
         lengths=None,
     ):
         valid = valid_steps(sequences, mask, sequences_mask, lengths)
+        if (watcher := active_watcher()) is not None:
+            return self._run_watched(watcher, sequences, initial_state, valid, bool(training))
         against_fused = self._against_fused(sequences, initial_state, valid)
         sequences, states = self.begin(sequences, initial_state)
         try:
@@ -198,7 +209,8 @@ class RNN(CallArguments, keras.layers.RNN):
         if choice.engine == "keras":
             ran = self._run_in_keras(sequences, states, valid, bool(training))
         else:
-            ran = self._run_cell(choice.engine, sequences, states, valid, bool(training))
+            run = RUN[choice.engine]
+            ran = self._run_cell(run, self.cell, sequences, states, valid, bool(training))
         last_output, outputs, states = ran
         return self.finish(last_output, outputs, states, valid)
 
@@ -240,19 +252,35 @@ class RNN(CallArguments, keras.layers.RNN):
         """Sequences and mask as engines take them: time first, masked steps zero, in order."""
         inputs = tf.cast(sequences, self.cell.compute_dtype)
         if valid is not None:  # NaN in a masked step must not reach the gradients
-            inputs = tf.where(tf.expand_dims(valid, -1), inputs, tf.zeros_like(inputs))
+            inputs = tf.where(broadcastable(valid, inputs), inputs, tf.zeros_like(inputs))
             valid = tf.transpose(exportable_mask(valid))
-        inputs = tf.transpose(inputs, [1, 0, 2])
+        inputs = axes_swapped(inputs)
         if not self.go_backwards:
             return inputs, valid
         return tf.reverse(inputs, [0]), None if valid is None else tf.reverse(valid, [0])
 
-    def _run_cell(self, engine, sequences, states, valid, training):
+    def _run_watched(self, watcher, sequences, initial_state, valid, training):
+        if not tf.executing_eagerly():
+            raise ValueError(
+                f"Layer {self.name!r} is called inside a graph, where nobody can look inside it. Call "
+                "the layers around it without tf.while_loop, tf.map_fn and the like."
+            )
+        sequences, states = self.begin(sequences, initial_state)
+        cell, masks = self.cell, nullcontext()
+        if not follows_contract(cell):
+            cell, states = KerasCell(cell, training), list(states)
+            masks = keras_dropout_masks(self, sequences[:, 0], states)
+        with masks:
+            run = partial(watcher.run, self)
+            ran = self._run_cell(run, cell, sequences, states, valid, training)
+        return self.finish(*ran, valid)
+
+    def _run_cell(self, run, cell, sequences, states, valid, training):
         inputs, valid = self.time_first(sequences, valid)
         size = tf.shape(inputs)
-        noise = self.cell.draw(size[1], size[0], training)
-        result = RUN[engine](
-            self.cell,
+        noise = cell.draw(size[1], size[0], training)
+        result = run(
+            cell,
             inputs,
             states,
             noise,

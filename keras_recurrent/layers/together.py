@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_recurrent.cells import cudnn_rules
 from keras_recurrent.engines import cudnn
 from keras_recurrent.engines.lowering import active_form
+from keras_recurrent.engines.watching import active_watcher
 from keras_recurrent.layers.rnn import RNN
 
 
@@ -43,7 +44,7 @@ def _share_a_call(layers, sequences) -> bool:
         return False
     if any(layer.activity_regularizer is not None for layer in layers):
         return False
-    if active_form() is not None:
+    if active_form() is not None or active_watcher() is not None:
         return False
     if any(layer.explain_engine(sequences.shape).engine != "cudnn" for layer in layers):
         return False

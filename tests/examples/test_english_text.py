@@ -10,7 +10,7 @@ from oracle.kneser_ney import KneserNey
 
 import keras_recurrent as kr
 from examples import neighbours
-from examples.datasets import debian, english, english_text
+from examples.datasets import debian, english, english_text, sword
 from examples.datasets.english_text import english_text_dataset_builder, sources
 from examples.datasets.english_text.sources import Document
 from examples.neighbours import Occurrence
@@ -90,7 +90,7 @@ class TestTexts:
         monkeypatch.setenv("KERAS_RECURRENT_DATA", str(tmp_path))
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(FileNotFoundError, match=r"apt-get is not on the PATH.*Debian"):
-            debian.unpack_debian_package(sources.BIBLE, tmp_path)
+            debian.unpack_debian_package(sword.WORLD_ENGLISH, tmp_path)
 
 
 VOCABULARY = kr.elmo.Vocabulary(["<S>", "</S>", "<UNK>", "One", "."])

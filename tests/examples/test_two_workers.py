@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import keras
+import pytest
+
+pytestmark = pytest.mark.children
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -39,3 +39,14 @@ def test_ids_of_words_stay_in_the_vocabulary():
     model = keras.Model(ids, kr.ELMo(bilm)(ids))
     (drawn,) = sample.draw(signature_of(model), model, sample.Size(4, 33))
     assert set(drawn.flat) == {0, 1, 2, 3}
+
+
+def test_the_columns_of_a_condition_have_their_own_ranges():
+    sizes = (12, 2, 3)
+    model = kr.applications.one_to_many(vocabulary_size=9, condition_sizes=sizes, units=2)
+    encoder = kr.applications.parts_of(model).encoder
+    signature = signature_of(encoder)
+    rows = [sample.draw(signature, encoder, sample.Size(batch, 1))[0] for batch in (1, 2, 200)]
+    assert [part.shape for part in rows] == [(1, 3), (2, 3), (200, 3)]
+    assert rows[-1].min(0).tolist() == [0, 0, 0]
+    assert rows[-1].max(0).tolist() == [size - 1 for size in sizes]

@@ -10,11 +10,13 @@ of the step, given explicitly:
     recurrent_mask  (B, U)     multiplies h wherever h enters a recurrent product, r * h included
     weight_mask                multiplies the recurrent kernel
     zoneout         {state: d} new = d * old + (1 - d) * new, with d 0/1 (a draw) or a rate
+    named           {}         takes the values of the gates by the literature's names
 """
 
 import numpy as np
 
 from . import tape
+from .tape import as_node
 
 STATES = {
     "simple_rnn": ("h",),
@@ -52,6 +54,12 @@ def _noisy(x, weights, options):
     x = x * options.get("input_mask", 1.0)
     recurrent_kernel = weights["recurrent_kernel"] * options.get("weight_mask", 1.0)
     return x, options.get("recurrent_mask", 1.0), recurrent_kernel
+
+
+def _name(options, **gates):
+    """Leave the step's gates in options["named"], where somebody asks for them."""
+    if "named" in options:
+        options["named"].update({name: np.asarray(as_node(v).value) for name, v in gates.items()})
 
 
 def _zoneout(name, old, new, options):
@@ -109,6 +117,7 @@ def minimal_gru(x, states, weights, options):
     xs = x @ weights["kernel"] + weights.get("bias", 0.0)
     f = s(xs[:, :U] + (h * m) @ R[:, :U])
     candidate = act(xs[:, U:] + (f * h * m) @ R[:, U:])
+    _name(options, update=f, candidate=candidate)
     new = (1.0 - f) * h + f * candidate
     new = _zoneout("h", h, new, options)
     return new, (new,)
@@ -153,6 +162,7 @@ def gru(x, states, weights, options):
     else:
         recurrent = norm((r * h * m) @ R[:, cand], "recurrent_gain", cand)
     candidate = act(norm(x @ K[:, cand], "kernel_gain", cand) + bias(0, cand) + recurrent)
+    _name(options, update=1.0 - z, relevance=r, candidate=candidate)
     new = z * h + (1.0 - z) * candidate
     new = _zoneout("h", h, new, options)
     return new, (new,)
@@ -208,6 +218,7 @@ def lstm(x, states, weights, options):
     if options.get("relevance_gate"):
         hs = product(h * m, R, "recurrent_gain", gates.replace("c", ""))
         r = s(xs["r"] + hs["r"] + bias("r"))
+        _name(options, relevance=r)
         hs |= product(r * h * m, R, "recurrent_gain", "c")
     else:
         hs = product(h * m, R, "recurrent_gain", gates)
@@ -220,6 +231,7 @@ def lstm(x, states, weights, options):
     if options.get("cell_clip") is not None:
         new_c = tape.clip(new_c, -options["cell_clip"], options["cell_clip"])
     o = s(xs["o"] + hs["o"] + bias("o") + peep("o", new_c))
+    _name(options, update=i, forget=f, candidate=candidate, output=o)
     shown = new_c
     if _normalizes(options):
         shown = layer_norm(new_c, weights["cell_gain"]) + weights["cell_shift"]

@@ -13,6 +13,8 @@ from training.once import made_once
 
 TESTS = Path(__file__).resolve().parents[1]
 
+pytestmark = pytest.mark.children
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

@@ -1,6 +1,7 @@
 """An interrupted fit that is started again ends where the uninterrupted one ends."""
 
 import functools
+import shutil
 
 import h5py
 import keras
@@ -67,14 +68,35 @@ def _whole(noisy: bool = True):
     return kit.weights(trainer), loss
 
 
-def test_exactly_with_noise(tmp_path):
+@pytest.fixture(scope="module")
+def died(tmp_path_factory):
+    """The backup of a training with noise that died in epoch 3."""
+    folder = tmp_path_factory.mktemp("died") / "backup"
+    callbacks = [kr.training.BackupAndRestore(folder), _stop_in(3)]
+    with pytest.raises(_Interrupted):
+        _trainer(**NOISE).fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
+    return folder
+
+
+@pytest.fixture
+def backup(died, tmp_path):
+    return shutil.copytree(died, tmp_path / "backup")
+
+
+def _resume(backup):
+    trainer = _trainer(**NOISE)
+    callbacks = [kr.training.BackupAndRestore(backup)]
+    history = trainer.fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
+    assert history.epoch == [3, 4]
+    return kit.weights(trainer), history.history["loss"][-1]
+
+
+def test_exactly_with_noise(backup):
     whole, loss = _whole()
-    weights, last = _interrupt_and_resume(
-        kr.training.BackupAndRestore, lambda: _trainer(**NOISE), tmp_path / "ours"
-    )
+    weights, last = _resume(backup)
     assert _same(weights, whole)
     assert last == loss
-    assert not (tmp_path / "ours").exists()  # done, so deleted
+    assert not backup.exists()  # done, so deleted
 
 
 def test_keras_forgets_the_seeds(tmp_path):
@@ -120,26 +142,20 @@ def test_model_checkpoints(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("late_note", [False, True])
-def test_a_backup_that_died_half_way(tmp_path, late_note):
+def test_a_backup_that_died_half_way(backup, late_note):
     """Whatever is torn: our file of the next epoch is early, or Keras's note of the epoch late."""
-    resumed = _trainer(**NOISE)
-    callbacks = [kr.training.BackupAndRestore(tmp_path), _stop_in(3)]
-    with pytest.raises(_Interrupted):
-        _trainer(**NOISE).fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
     if late_note:
-        (tmp_path / "training_metadata.json").write_text('{"epoch": 2, "batch": 0}')
+        (backup / "training_metadata.json").write_text('{"epoch": 2, "batch": 0}')
     else:
-        (tmp_path / "run_state_4.npz").write_bytes((tmp_path / "run_state_2.npz").read_bytes())
-        (tmp_path / "run_state_5.partial").write_bytes(b"torn")
-    callbacks = [kr.training.BackupAndRestore(tmp_path)]
-    history = resumed.fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
-    assert history.epoch == [3, 4]
-    assert _same(kit.weights(resumed), _whole()[0])
+        (backup / "run_state_4.npz").write_bytes((backup / "run_state_2.npz").read_bytes())
+        (backup / "run_state_5.partial").write_bytes(b"torn")
+    weights, _ = _resume(backup)
+    assert _same(weights, _whole()[0])
 
 
 def test_an_interruption_while_weights_are_written(tmp_path, monkeypatch):
     """A file that was closed in time holds some of the weights, and reads without an error."""
-    interrupted, resumed = _trainer(**NOISE), _trainer(**NOISE)
+    interrupted = _trainer(**NOISE)
     write = interrupted.save_weights
 
     def write_some(path, **options):
@@ -154,10 +170,8 @@ def test_an_interruption_while_weights_are_written(tmp_path, monkeypatch):
         interrupted.fit(
             DATA, epochs=EPOCHS, verbose=0, callbacks=[kr.training.BackupAndRestore(tmp_path)]
         )
-    callbacks = [kr.training.BackupAndRestore(tmp_path)]
-    history = resumed.fit(DATA, epochs=EPOCHS, verbose=0, callbacks=callbacks)
-    assert history.epoch == [3, 4]
-    assert _same(kit.weights(resumed), _whole()[0])
+    weights, _ = _resume(tmp_path)
+    assert _same(weights, _whole()[0])
 
 
 def test_refuses_backups_of_others(tmp_path):

