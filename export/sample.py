@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_recurrent.applications.one_to_many import Categories
 from keras_recurrent.elmo import BiLM
 from keras_recurrent.elmo.characters import word_to_ids
 from keras_recurrent.export.report import Tensor
@@ -59,7 +60,7 @@ def draw(signature: Signature, model, size: Size) -> list[np.ndarray]:
     """Inputs of this size, the same on every call.
 
     Floats are standard normal times the scale; whole numbers lie in [0, 10), or in the range of the
-    model's embedding, or spell words for a biLM of characters; one number a row is at most the length
+    model's embedding or categories, or spell words for a biLM of characters; one number a row is at most the length
     of the sequences, it may be a row's length. Some time steps are masked if the model masks. Text is
     made of the model's vocabulary, or of words of all lengths for a biLM.
     """
@@ -82,6 +83,7 @@ class _Rules:
         of_words = [la.vocabulary_size for la in bilms if la.vocabulary_size is not None]
         self.characters = {la.characters for la in bilms if la.vocabulary_size is None}
         limits = [la.input_dim for la in embeddings] + [size + 1 for size in of_words]
+        limits += [min(la.sizes) for la in layers if isinstance(la, Categories)]
         self.limit = min(limits, default=10)
         lookups = [la for la in layers if hasattr(la, "get_vocabulary")]
         self.words = [*lookups[0].get_vocabulary(), "unknown"] if lookups else ["unknown"]
