@@ -171,7 +171,7 @@ class TestMaskedPooling:
         ({"features": 3, "dropout": 1.0}, r"lie in \[0, 1\)"),
         ({"vocabulary_size": 3, "mask_value": 0.0}, "`mask_value` is for raw input"),
         ({"features": 3, "name": 3}, "`name` must be text"),
-        ({"features": 3, "embedding_dim": 8}, "is for ids.*features=3, embedding_dim=8"),
+        ({"features": 3, "embedding_dim": 8}, r"is for ids.*features=3, embedding_dim=8"),
     ],
 )
 def test_refuses(arguments, message):
@@ -186,7 +186,7 @@ def test_refuses_unknown_arguments_by_the_functions_name():
 
 @pytest.mark.parametrize("build", [applications.one_to_one, applications.many_to_many])
 def test_refuses_a_softmax_over_one_output(build):
-    with pytest.raises(ValueError, match="always 1.*'sigmoid'.*outputs=1"):
+    with pytest.raises(ValueError, match=r"always 1.*'sigmoid'.*outputs=1"):
         build(1, features=3)
     assert build(1, features=3, output_activation="sigmoid").output_shape[-1] == 1
 
