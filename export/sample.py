@@ -60,9 +60,9 @@ def draw(signature: Signature, model, size: Size) -> list[np.ndarray]:
     """Inputs of this size, the same on every call.
 
     Floats are standard normal times the scale; whole numbers lie in [0, 10), or in the range of the
-    model's embedding or categories, or spell words for a biLM of characters; one number a row is at most the length
-    of the sequences, it may be a row's length. Some time steps are masked if the model masks. Text is
-    made of the model's vocabulary, or of words of all lengths for a biLM.
+    model's embedding or categories, or spell words for a biLM of characters; one number a row is at
+    most the length of the sequences, it may be a row's length. Some time steps are masked if the model
+    masks. Text is made of the model's vocabulary, or of words of all lengths for a biLM.
     """
     rng = np.random.default_rng(0)
     shapes = [_filled(t.shape, size.batch, size.length) for t in signature.inputs]
