@@ -29,7 +29,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 import keras_recurrent as kr
 from examples.attention_pictures import Look, draw_looks
 from examples.datasets.bible_verses import Bible, Verses, load_bible_verses
-from examples.encoder_decoder import attention, decode_all, fit
+from examples.encoder_decoder import attention, decode_all, fit, spread_embeddings
 from examples.outcome import Outcome, write_outcome
 from examples.pair_batches import PairBatches
 from examples.pieces import Pieces
@@ -59,7 +59,7 @@ class Size(NamedTuple):
 
 SIZES = {
     "quick": Size(300, 20, 400, 24, 16, 0.0, 32, 1, 5e-3, 16, 4),
-    "default": Size(None, 20, 2000, 128, 96, 0.2, 64, 13, 3e-3, None, 100),
+    "default": Size(None, 20, 2000, 128, 96, 0.2, 32, 10, 3e-3, None, 100),
     "full": Size(None, 32, 4000, 256, 192, 0.3, 64, 25, 2e-3, None, 100),
 }
 
@@ -124,6 +124,7 @@ def pick(verses: Verses, count: int | None, seed: int = 0) -> Verses:
 def train(data: Bible, languages: Languages, size: Size, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     model = build(size, languages)
+    spread_embeddings(model)
     parts = (batches(part, languages, size.batch, seed) for part in (data.train, data.validation))
     fit(model, *parts, size.epochs, size.rate)
     return model

@@ -88,7 +88,7 @@ class Decoder:
             )
         vocabulary = int(gives[self._output]["shape"][-1])
         for name, value in (("begin", begin), ("end", end)):
-            if not 0 < value < vocabulary:
+            if not _is_whole(value) or not 0 < value < vocabulary:
                 raise ValueError(f"`{name}` is an id, 1 to {vocabulary - 1}. Received: {value!r}")
         if begin == end:
             raise ValueError(f"`begin` and `end` must be different ids. Received: both {begin}")
@@ -111,12 +111,14 @@ class Decoder:
     ) -> Decoded:
         """Ids drawn from p^(1/temperature); of these from the `top_k` most likely ones, and of these
         from the fewest that have the share `top_p`."""
-        if not 0 < temperature < np.inf:
-            raise ValueError(f"`temperature` must be positive. Received: {temperature!r}")
-        if top_p is not None and not 0 < top_p <= 1:
+        if not _is_number(temperature) or not 1e-30 <= temperature <= 1e30:
+            raise ValueError(
+                f"`temperature` must be a positive finite number. Received: {temperature!r}"
+            )
+        if top_p is not None and not (_is_number(top_p) and 0 < top_p <= 1):
             raise ValueError(f"`top_p` lies in (0, 1]. Received: {top_p!r}")
-        if top_k is not None and top_k < 1:
-            raise ValueError(f"`top_k` must be at least 1. Received: {top_k!r}")
+        if top_k is not None:
+            _check_count("top_k", top_k)
         rng = np.random.default_rng(seed)
 
         def choose(log_p):
@@ -137,10 +139,11 @@ class Decoder:
         rows: int | None = None,
     ) -> Decoded:
         """The best sequences of n ids, the end counted, by log p / ((5 + n) / 6)^length_penalty."""
-        if beams < 1:
-            raise ValueError(f"`beams` must be at least 1. Received: {beams!r}")
-        if length_penalty < 0:
-            raise ValueError(f"`length_penalty` must be >= 0. Received: {length_penalty!r}")
+        _check_count("beams", beams)
+        if not _is_number(length_penalty) or not 0 <= length_penalty < np.inf:
+            raise ValueError(
+                f"`length_penalty` must be a finite number >= 0. Received: {length_penalty!r}"
+            )
         states, constants, rows = self._start(inputs, rows, max_steps)
         found = []
         for row in range(rows):
@@ -230,10 +233,9 @@ class Decoder:
 
     def _start(self, inputs, rows, max_steps) -> tuple[dict, dict, int]:
         """First states, constants, and the number of rows."""
-        if max_steps < 1:
-            raise ValueError(f"`max_steps` must be at least 1. Received: {max_steps!r}")
+        _check_count("max_steps", max_steps)
         if self._encoder is None:
-            if inputs is not None or rows is None or rows < 0:
+            if inputs is not None or not _is_whole(rows) or rows < 0:
                 raise ValueError(
                     "There is no encoder: give rows=, the number of sequences, and no inputs. Received: "
                     f"rows={rows!r}"
@@ -265,6 +267,10 @@ class Decoder:
         previous = last[:, np.newaxis].astype(self._decoder.inputs["previous"]["dtype"])
         given = _run(self._decoder, {"previous": previous, **states, **constants})
         output = given[self._output][:, 0]
+        if np.isnan(output).any():
+            raise ValueError(
+                "The decoder gives NaN. Export a model whose training did not diverge."
+            )
         if self._output == "probabilities":
             log_p = np.log(np.maximum(output, _TINY))
         else:
@@ -272,6 +278,19 @@ class Decoder:
             log_p = output - np.log(np.exp(output).sum(-1, keepdims=True))
         log_p[:, self._never] = _NONE
         return log_p, {name: given[name] for name in self._states}
+
+
+def _is_whole(value) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_number(value) -> bool:
+    return _is_whole(value) or isinstance(value, float | np.floating)
+
+
+def _check_count(name: str, value) -> None:
+    if not _is_whole(value) or value < 1:
+        raise ValueError(f"`{name}` must be a positive whole number. Received: {value!r}")
 
 
 def candidates(log_p, temperature: float, top_k=None, top_p=None) -> tuple[np.ndarray, np.ndarray]:

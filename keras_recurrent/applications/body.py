@@ -10,9 +10,21 @@ from keras_recurrent.layers import GRU, LSTM, RNN, Bidirectional, SimpleRNN
 _LAYERS = {"simple_rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 
 
+def reads_numbers(net: SimpleNamespace) -> bool:
+    """Whether the input is of numbers, not of ids."""
+    if only_one(features=net.features, vocabulary_size=net.vocabulary_size) != "features":
+        return False
+    if net.embedding_dim is not None:
+        raise ValueError(
+            "`embedding_dim` is for ids; numbers are read as they are. Received: features="
+            f"{net.features}, embedding_dim={net.embedding_dim}"
+        )
+    return True
+
+
 def sequence_input(net: SimpleNamespace, name: str) -> keras.KerasTensor:
     """The input of ids `(B, T)` or of numbers `(B, T, features)` that `net` asks for."""
-    if only_one(features=net.features, vocabulary_size=net.vocabulary_size) == "features":
+    if reads_numbers(net):
         return keras.Input((net.timesteps, net.features), name=name)
     if net.mask_value is not None:
         raise ValueError(
@@ -84,6 +96,11 @@ def connect(net, new, below, place: int, *, added: bool = True, prefix: str = ""
 
 def output(units: int, activation, x: keras.KerasTensor) -> keras.KerasTensor:
     """The last layer, in 32 bits where the rest has 16: small probabilities need them."""
+    if units == 1 and activation is keras.activations.softmax:
+        raise ValueError(
+            "A softmax over one output is always 1. Give output_activation='sigmoid' for a probability, "
+            "None for a number, or one output for each class. Received: outputs=1"
+        )
     short = keras.config.dtype_policy().compute_dtype in ("float16", "bfloat16")
     dtype = "float32" if short else None
     return keras.layers.Dense(units, activation=activation, dtype=dtype, name="output")(x)

@@ -8,6 +8,9 @@ import numpy as np
 from keras_recurrent.options import is_number, positive_int
 
 _count = positive_int("").check
+_SMALLEST = (
+    1e-30  # of a temperature: it must be a number above 0 in 32 bits, and so must its inverse
+)
 
 
 def check_boundaries(begin, end, vocabulary: int) -> tuple[int, int]:
@@ -32,7 +35,7 @@ def check_count(name: str, value) -> int:
 
 
 def check_temperature(value) -> float:
-    if not is_number(value) or not 0 < value < math.inf:
+    if not is_number(value) or not _SMALLEST <= value <= 1 / _SMALLEST:
         raise ValueError(
             "`temperature` must be a positive finite number; greedy() is what it comes to near 0. "
             f"Received: temperature={value!r}"

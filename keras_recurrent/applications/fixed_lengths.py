@@ -12,7 +12,6 @@ from keras_recurrent.applications.arguments import (
     Reads,
     ReadsSequences,
     application,
-    only_one,
 )
 from keras_recurrent.applications.pooling import MaskedPooling
 
@@ -57,7 +56,7 @@ def one_to_one(net) -> keras.Model:
         ValueError: An argument is out of range; both or none of `features` and `vocabulary_size`.
         TypeError: An argument is unknown or missing.
     """
-    if only_one(features=net.features, vocabulary_size=net.vocabulary_size) == "features":
+    if body.reads_numbers(net):
         inputs = x = keras.Input((net.features,), name="features")
     else:
         inputs = keras.Input((), dtype="int32", name="ids")

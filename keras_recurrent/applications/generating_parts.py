@@ -64,8 +64,9 @@ class GeneratingParts:
     def start(self, inputs) -> dict[str, Any]:
         """States and constants by name, for what the encoder reads, or for a number of rows."""
         if self.encoder is None:
-            reads = {name: self.decoder.input[name] for name in self.states}
-            return {n: tf.zeros([inputs, *t.shape[1:]], t.dtype) for n, t in reads.items()}
+            # what a step gives goes into the next one: under mixed precision its type is the shorter one
+            gives = {name: self.decoder.output[name] for name in self.states}
+            return {n: tf.zeros([inputs, *t.shape[1:]], t.dtype) for n, t in gives.items()}
         packed = keras.tree.pack_sequence_as(self.encoder.input, [inputs])
         given = self.encoder(packed, training=False)
         return {name: given[name] for name in (*self.states, *self.constants)}

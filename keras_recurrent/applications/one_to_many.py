@@ -1,6 +1,7 @@
 """Generation from a condition, or from nothing."""
 
 import keras
+import tensorflow as tf
 
 from keras_recurrent import options
 from keras_recurrent.applications import decoding_step
@@ -12,6 +13,7 @@ from keras_recurrent.applications.arguments import (
     only_one,
 )
 from keras_recurrent.applications.generating import Generating, generate
+from keras_recurrent.engines.lowering import active_form
 from keras_recurrent.options import Declared, Option
 
 
@@ -118,8 +120,25 @@ class Categories(Declared, keras.layers.Layer):
     def call(self, inputs):
         ops = keras.ops
         begins = [sum(self.sizes[:column]) for column in range(len(self.sizes))]
-        rows = ops.take(self.vectors, inputs + ops.convert_to_tensor(begins, inputs.dtype), axis=0)
+        places = inputs + ops.convert_to_tensor(begins, inputs.dtype)
+        known = (inputs >= 0) & (inputs < ops.convert_to_tensor(self.sizes, inputs.dtype))
+        # One that is none of its column's would get a vector of the next; this way the look-up fails,
+        # in exported files, too.
+        places = ops.where(known, places, sum(self.sizes))
+        rows = ops.take(self._checked(known, inputs), places, axis=0)
         return ops.reshape(rows, (-1, len(self.sizes) * self.width))
+
+    def _checked(self, known, inputs):
+        """The vectors, once all categories are known; exported files cannot say it in words."""
+        vectors = keras.ops.convert_to_tensor(self.vectors)
+        if active_form() is not None:
+            return vectors
+        said = [
+            f"Conditions have {self.sizes} categories in their columns, from 0. Received:",
+            inputs,
+        ]
+        with tf.control_dependencies([tf.Assert(tf.reduce_all(known), said)]):
+            return tf.identity(vectors)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], len(self.sizes) * self.width)

@@ -26,13 +26,20 @@ class MaskedPooling(Declared, keras.layers.Layer):
         ops = keras.ops
         if mask is None:
             return ops.mean(inputs, 1) if self.mode == "mean" else ops.max(inputs, 1)
-        valid = ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
-        count = ops.sum(valid, 1)
+        valid = ops.expand_dims(ops.cast(mask, "bool"), -1)
         if self.mode == "mean":
-            return ops.sum(inputs * valid, 1) / ops.maximum(count, 1)
-        lowest = ops.cast(-3e38 if inputs.dtype in ("float32", "float64") else -6e4, inputs.dtype)
-        highest = ops.max(inputs * valid + (1 - valid) * lowest, 1)
-        return highest * ops.cast(count > 0, inputs.dtype)
+            return self._mean(inputs, valid)
+        lowest = -3e38 if inputs.dtype in ("float32", "float64") else -6e4
+        highest = ops.max(ops.where(valid, inputs, ops.cast(lowest, inputs.dtype)), 1)
+        return ops.where(ops.any(valid, 1), highest, ops.zeros_like(highest))
+
+    def _mean(self, inputs, valid):
+        """The sums in at least 32 bits: in 16 they overflow, and counts end at 2048."""
+        ops = keras.ops
+        dtype = "float64" if inputs.dtype == "float64" else "float32"
+        chosen = ops.cast(ops.where(valid, inputs, ops.zeros_like(inputs)), dtype)
+        count = ops.maximum(ops.sum(ops.cast(valid, dtype), 1), 1)
+        return ops.cast(ops.sum(chosen, 1) / count, inputs.dtype)
 
     def compute_mask(self, inputs, mask=None):
         return None

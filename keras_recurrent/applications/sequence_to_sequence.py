@@ -9,6 +9,7 @@ from keras_recurrent.applications import body, decoding_step
 from keras_recurrent.applications.arguments import (
     Body,
     Head,
+    ReadsSequences,
     application,
     only_one,
 )
@@ -30,12 +31,7 @@ class _Languages:
     source_features = options.positive_int(
         "Numbers in a time step of a raw source.", None, optional=True, keyword_only=True
     )
-    mask_value = options.Option(
-        lambda name, value: value,
-        None,
-        "For a raw source: time steps whose numbers are all this one are masked.",
-        keyword_only=True,
-    )
+    mask_value = ReadsSequences.mask_value
     source_timesteps = options.positive_int(
         "Length of the sources; None for any.", None, optional=True, keyword_only=True
     )
@@ -87,6 +83,7 @@ def sequence_to_sequence(net) -> keras.Model:
         features=net.source_features,
         vocabulary_size=net.source_vocabulary,
         timesteps=net.source_timesteps,
+        embedding_dim=net.embedding_dim if net.source_vocabulary else None,
     )
     target = _with(
         net, features=None, vocabulary_size=net.target_vocabulary, timesteps=None, mask_value=None

@@ -1,5 +1,6 @@
 """What a generating model reads and should say, from sequences of ids."""
 
+import numbers
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -28,9 +29,9 @@ def teacher_forcing(
     rows = [np.asarray(sequence) for sequence in sequences]
     if not rows:
         raise ValueError("There are no sequences. Give at least one.")
-    if begin == end or min(begin, end) < 1:
+    if not all(isinstance(i, numbers.Integral) and i > 0 for i in (begin, end)) or begin == end:
         raise ValueError(
-            f"`begin` and `end` must be two ids above 0. Received: begin={begin}, end={end}"
+            f"`begin` and `end` must be two ids above 0. Received: begin={begin!r}, end={end!r}"
         )
     for place, row in enumerate(rows):
         _check(place, row, begin, end)

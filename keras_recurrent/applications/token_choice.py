@@ -23,7 +23,9 @@ def drawn(log_probabilities, temperature, top_k, top_p, seed):
         seed: Two whole numbers, on which alone the draw depends.
     """
     vocabulary = log_probabilities.shape[-1]
-    logits, ids = tf.math.top_k(log_probabilities / temperature, vocabulary)
+    log_probabilities, ids = tf.math.top_k(log_probabilities, vocabulary)
+    # The best one's becomes 0, so that it stays finite however low the temperature is.
+    logits = (log_probabilities - log_probabilities[:, :1]) / temperature
     nothing = tf.fill(tf.shape(logits), logits.dtype.min)
     logits = tf.where(tf.range(vocabulary) < top_k, logits, nothing)
     before = tf.cumsum(tf.nn.softmax(logits), -1, exclusive=True)

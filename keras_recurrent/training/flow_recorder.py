@@ -42,8 +42,8 @@ class GradientFlowRecorder(keras.callbacks.Callback):
         x: What the model reads: a batch, in memory at once.
         y: The targets.
         every: How many epochs from one record to the next.
-        log_dir: A folder for TensorBoard: after each record the flow so far is written there as the
-            images `gradient_flow` (this epoch's curves) and `gradient_flow_history` (a heat map).
+        log_dir: A folder for TensorBoard: the curves of each record are written there as the image
+            `gradient_flow`, and at the end of the training the heat map `gradient_flow_history`.
             Needs matplotlib; TensorBoard itself shows them, and need not be there to write.
         sample_weight, loss, training: As for `gradient_flow`.
 
@@ -120,18 +120,16 @@ class GradientFlowRecorder(keras.callbacks.Callback):
         self.epochs.append(epoch + 1)
         self.flows.append(measured(self.model, *self._batch))
         if self._writer is not None:
-            pictures = {
-                "gradient_flow": self.flows[-1].plot(),
-                "gradient_flow_history": self.plot(),
-            }
-            for tag, figure in pictures.items():
-                _write_image(self._writer, tag, figure, epoch)
-            self._writer.flush()
+            _write_image(self._writer, "gradient_flow", self.flows[-1].plot(), epoch)
 
     def on_train_end(self, logs=None):
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._writer is None:
+            return
+        if self.flows:
+            last = self.epochs[-1] - 1
+            _write_image(self._writer, "gradient_flow_history", self.plot(), last)
+        self._writer.close()
+        self._writer = None
 
 
 def _write_image(writer, tag: str, figure, step: int) -> None:
@@ -145,3 +143,4 @@ def _write_image(writer, tag: str, figure, step: int) -> None:
     image = tf.constant([str(width), str(height), file.getvalue()])
     with writer.as_default(), tf.summary.record_if(True):
         tf.summary.write(tag, image, step=step, metadata=metadata)
+    writer.flush()

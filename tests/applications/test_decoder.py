@@ -195,7 +195,7 @@ def test_a_seed_gives_the_same_sequences_and_their_probabilities(attentive):
         np.testing.assert_allclose(first.log_probabilities[row], total, atol=2e-5)
 
 
-@pytest.mark.parametrize("how", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}])
+@pytest.mark.parametrize("how", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-30}])
 def test_sampling_of_one_id_is_greedy(attentive, how):
     _, decoder = attentive
     for one, other in zip(
@@ -215,6 +215,8 @@ def test_sampling_of_one_id_is_greedy(attentive, how):
         (lambda d: d.greedy(SOURCE, 2**40), "below 2"),
         (lambda d: d.sample(SOURCE, temperature=0), r"temperature.*greedy\(\).*=0"),
         (lambda d: d.sample(SOURCE, temperature=float("nan")), "temperature=nan"),
+        (lambda d: d.sample(SOURCE, temperature=1e-46), "temperature=1e-46"),
+        (lambda d: d.sample(SOURCE, temperature=1e300), r"temperature=1e\+300"),
         (lambda d: d.sample(SOURCE, top_k=0), "top_k=0"),
         (lambda d: d.sample(SOURCE, top_p=0.0), r"\(0, 1\].*top_p=0.0"),
         (lambda d: d.sample(SOURCE, top_p=1.1), "top_p=1.1"),

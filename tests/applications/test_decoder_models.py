@@ -129,3 +129,21 @@ def test_one_of_a_fixed_length():
     model = shaken(to_many(vocabulary_size=6, units=3, timesteps=5))
     decoded = Decoder(model).greedy(rows=2, max_steps=7)
     assert decoded.ids.shape[1] <= 7
+
+
+@pytest.mark.parametrize("condition", [None, 2])
+def test_mixed_precision(condition):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = shaken(
+            to_many(vocabulary_size=6, units=3, cell="gru", condition_features=condition)
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    given = {} if condition is None else {"condition": RAW[:1, 0]}
+    decoder, reads = Decoder(model), given.get("condition")
+    decoded = decoder.greedy(reads, STEPS, rows=None if given else 1)
+    path = [*decoded.ids[0].tolist(), *([2] if decoded.finished[0] else [])]
+    log_p = next_log_p(model, given, STEPS)
+    total = sum(log_p(path[:t])[new] for t, new in enumerate(path))
+    np.testing.assert_allclose(decoded.log_probabilities[0], total, atol=0.02)

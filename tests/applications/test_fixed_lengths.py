@@ -140,6 +140,24 @@ def test_exports_as_a_sequence_and_as_a_stream(tmp_path):
     np.testing.assert_allclose(given, steps(x), rtol=1e-5, atol=1e-6)
 
 
+class TestMaskedPooling:
+    MASK = np.array([[True, True, False], [False, False, False]])
+
+    @pytest.mark.parametrize("mode", ["mean", "max"])
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_what_masked_steps_hold_changes_nothing(self, mode, bad):
+        x = np.array([[[1.0], [-3.0], [bad]], [[bad]] * 3], "float32")
+        given = applications.MaskedPooling(mode)(x, mask=self.MASK)
+        np.testing.assert_array_equal(given, [[-1.0 if mode == "mean" else 1.0], [0.0]])
+
+    def test_means_of_16_bits_do_not_overflow(self):
+        mask = np.arange(5000)[None] < 4000
+        x = np.where(mask[..., None], 100.0, 7.0).astype("float16")
+        given = applications.MaskedPooling("mean", dtype="float16")(x, mask=mask)
+        assert given.dtype == "float16"
+        np.testing.assert_array_equal(given, [[100.0]])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -153,6 +171,7 @@ def test_exports_as_a_sequence_and_as_a_stream(tmp_path):
         ({"features": 3, "dropout": 1.0}, r"lie in \[0, 1\)"),
         ({"vocabulary_size": 3, "mask_value": 0.0}, "`mask_value` is for raw input"),
         ({"features": 3, "name": 3}, "`name` must be text"),
+        ({"features": 3, "embedding_dim": 8}, r"is for ids.*features=3, embedding_dim=8"),
     ],
 )
 def test_refuses(arguments, message):
@@ -163,3 +182,15 @@ def test_refuses(arguments, message):
 def test_refuses_unknown_arguments_by_the_functions_name():
     with pytest.raises(TypeError, match=r"many_to_many\(\): .*'unit'"):
         applications.many_to_many(2, features=3, unit=3)
+
+
+@pytest.mark.parametrize("build", [applications.one_to_one, applications.many_to_many])
+def test_refuses_a_softmax_over_one_output(build):
+    with pytest.raises(ValueError, match=r"always 1.*'sigmoid'.*outputs=1"):
+        build(1, features=3)
+    assert build(1, features=3, output_activation="sigmoid").output_shape[-1] == 1
+
+
+def test_one_to_one_of_numbers_has_no_embedding():
+    with pytest.raises(ValueError, match="embedding_dim=8"):
+        applications.one_to_one(2, features=3, embedding_dim=8)

@@ -170,6 +170,14 @@ def test_one_to_many_of_frames_without_a_condition():
     np.testing.assert_allclose(model({"previous": frames}), wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("wrong", [[2, 0], [-1, 0], [0, 3]])
+def test_unknown_categories_do_not_get_a_vector_of_the_next_column(wrong):
+    layer = applications.one_to_many(vocabulary_size=6, condition_sizes=(2, 3), units=4)
+    layer = layer.get_layer("encoder").get_layer("categories")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\(2, 3\) categories"):
+        layer(np.array([[0, 0], wrong]))
+
+
 class TestScheduledSampling:
     def test_mixes_what_the_model_says(self):
         layer = applications.ScheduledSampling(0.5, seed=1)
@@ -243,6 +251,7 @@ class TestTeacherForcing:
             ([[3, 4]], {"length": 2}, "has 3 steps"),
             ([[3.5]], {}, "whole numbers"),
             ([[3]], {"begin": 2}, "two ids above 0"),
+            ([[3]], {"begin": 1.5}, "begin=1.5"),
         ],
     )
     def test_refuses(self, sequences, options, message):
@@ -269,6 +278,10 @@ class TestTeacherForcing:
         (
             lambda: applications.sequence_to_sequence(5, source_vocabulary=5, attention="global"),
             "attention='global'",
+        ),
+        (
+            lambda: applications.sequence_to_sequence(5, source_features=5, mask_value="0"),
+            "mask_value='0'",
         ),
         (
             lambda: applications.sequence_to_sequence(

@@ -266,6 +266,13 @@ def test_unsuitable_arguments(attentive, fixed, free):
     decoder = attentive.files
     for call, message in (
         (lambda: decoder.greedy(SOURCE, 0), "max_steps"),
+        (lambda: decoder.greedy(SOURCE, 2.5), "max_steps.*2.5"),
+        (lambda: decoder.sample(SOURCE, temperature=None), "temperature.*None"),
+        (lambda: decoder.sample(SOURCE, top_p="a"), "top_p.*'a'"),
+        (lambda: decoder.beam_search(SOURCE, beams=2.0), "beams.*2.0"),
+        (lambda: decoder.beam_search(SOURCE, length_penalty=np.nan), "length_penalty.*nan"),
+        (lambda: free.files.greedy(rows=1.5), "rows=1.5"),
+        (lambda: export.Decoder(free.folder, begin=1.5), "begin.*1.5"),
         (lambda: decoder.sample(SOURCE, temperature=0), "temperature"),
         (lambda: decoder.sample(SOURCE, top_p=0), "top_p"),
         (lambda: decoder.sample(SOURCE, top_k=0), "top_k"),
@@ -306,3 +313,18 @@ def test_folders_that_hold_no_decoder(attentive, tmp_path):
     shutil.copy(attentive.folder / "encoder.tflite", tmp_path / "decoder.tflite")
     with pytest.raises(ValueError, match=r"not the step of a decoder.*to_tflite_decoder"):
         export.Decoder(tmp_path)
+
+
+def test_unknown_categories_and_nan(tmp_path):
+    model = kr.applications.one_to_many(
+        vocabulary_size=6, units=3, cell="simple_rnn", condition_sizes=(2, 3)
+    )
+    exported(model, tmp_path / "d", 7)
+    files = export.Decoder(tmp_path / "d")
+    assert len(files.greedy([[1, 2]], 3).ids) == 1
+    with pytest.raises(ValueError, match="outside its vocabulary"):
+        files.greedy([[2, 0]], 3)
+    run = files._decoder.run
+    files._decoder.run = lambda inputs: {n: v * np.nan for n, v in run(inputs).items()}
+    with pytest.raises(ValueError, match="gives NaN"):
+        files.greedy([[1, 2]], 3)

@@ -33,7 +33,7 @@ def _model(dropout=0.0):
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    """A recorder and its model after five epochs, the flow after four, and the folder of images."""
+    """A recorder and its model after four epochs, the flow then, and the folder of images."""
     folder, model, fourth = tmp_path_factory.mktemp("logs"), _model(), []
     recorder = GradientFlowRecorder(X, Y, every=2, log_dir=folder)
 
@@ -42,7 +42,7 @@ def recorded(tmp_path_factory):
             fourth.append(gradient_flow(model, X, Y))
 
     looking = keras.callbacks.LambdaCallback(on_epoch_end=look)
-    model.fit(X, Y, epochs=5, verbose=0, callbacks=[recorder, looking])
+    model.fit(X, Y, epochs=4, verbose=0, callbacks=[recorder, looking])
     return recorder, model, fourth[0], folder
 
 
@@ -74,7 +74,7 @@ def test_images_for_tensorboard(recorded):
             assert image.shape[:2] == (int(height), int(width))
             found[value.tag, event.step] = image
     tags = "gradient_flow", "gradient_flow_history"
-    assert set(found) == {(tag, step) for tag in tags for step in (1, 3)}
+    assert set(found) == {(tags[0], 1), (tags[0], 3), (tags[1], 3)}
     assert all(image.std() > 10 for image in found.values())
     assert np.any(found[tags[0], 1] != found[tags[0], 3])
 
@@ -83,7 +83,7 @@ def test_the_training_is_the_same_with_and_without():
     weights = []
     for callbacks in ([], [GradientFlowRecorder(X, Y, training=True)]):
         model = _model(dropout=0.4)
-        model.fit(X, Y, batch_size=2, epochs=2, verbose=0, callbacks=callbacks)
+        model.fit(X, Y, epochs=2, verbose=0, callbacks=callbacks)
         weights.append(model.get_weights())
     for a, b in zip(*weights, strict=True):
         np.testing.assert_array_equal(a, b)
