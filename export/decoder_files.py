@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_recurrent.applications.decoding_arguments import check_boundaries
-from keras_recurrent.applications.generating_parts import GeneratingParts
+from keras_recurrent.applications.id_generation import GeneratingParts
 from keras_recurrent.engines import lowering
 from keras_recurrent.export import files, forms, plan, tflite, verification
 from keras_recurrent.export.comparison import VerificationError

@@ -56,12 +56,26 @@ def recurrent_layer(net: SimpleNamespace, name: str, **options) -> keras.layers.
     options |= {"engine": net.engine}
     if isinstance(net.cell, str):
         return _LAYERS[net.cell](net.units, name=name, **options)
-    return RNN(net.cell(net.units), name=name, **options)
+    return RNN(_own_cell(net), name=name, **options)
+
+
+def _own_cell(net: SimpleNamespace):
+    """What the user's function makes; one cell, whose state is one tensor or a flat list of them."""
+    cell = net.cell(net.units)
+    sizes = getattr(cell, "state_size", None)
+    flat = sizes if isinstance(sizes, list | tuple) else [sizes]
+    stacked = isinstance(cell, keras.layers.StackedRNNCells)
+    if stacked or not all(isinstance(size, int) for size in flat):
+        raise ValueError(
+            "`cell` must be a function that makes one cell of a width; give depth=2 for two layers. "
+            f"Received: a function that makes {cell!r}"
+        )
+    return cell
 
 
 def state_names(net: SimpleNamespace) -> list[str]:
     """Of the parts of a layer's state, as in `state_1_h`."""
-    cell = CELLS[net.cell](net.units) if isinstance(net.cell, str) else net.cell(net.units)
+    cell = CELLS[net.cell](net.units) if isinstance(net.cell, str) else _own_cell(net)
     if hasattr(cell, "state_type"):
         return list(cell.state_type._fields)
     sizes = cell.state_size

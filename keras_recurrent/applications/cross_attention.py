@@ -43,10 +43,11 @@ class CrossAttention(Declared, keras.layers.Layer):
     def build(self, query_shape, memory_shape, memory_mask_shape=None):
         width = memory_shape[-1]
         if self.kind == "multi_head":
-            if width % self.heads:
+            # Keras 3.15 adds the bias of heads of one number along the wrong axis.
+            if width % self.heads or width == self.heads:
                 raise ValueError(
-                    "The width of the memory must be a multiple of the heads. Received: width "
-                    f"{width}, {self.heads} heads"
+                    "The width of the memory must be a multiple of the heads, and more than that. "
+                    f"Received: width {width}, {self.heads} heads"
                 )
             self.attention = keras.layers.MultiHeadAttention(
                 self.heads, width // self.heads, name="attention"

@@ -18,7 +18,7 @@ from keras_recurrent.applications.decoding_arguments import (
     check_temperature,
     check_top_p,
 )
-from keras_recurrent.applications.generating_parts import GeneratingParts
+from keras_recurrent.applications.id_generation import GeneratingParts
 from keras_recurrent.applications.traced import Traced
 from keras_recurrent.options import check_seed
 

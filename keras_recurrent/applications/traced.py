@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_recurrent.applications.generating_parts import NAN
+from keras_recurrent.applications.id_generation import NAN
 
 
 class Traced:

@@ -79,7 +79,7 @@ def test_sequence_to_sequence(kind, bidirectional, attention):
         7,
         source_vocabulary=6,
         cell=kind,
-        units=4,
+        units=8 if attention == "multi_head" else 4,
         bidirectional=bidirectional,
         attention=attention,
     )
@@ -288,6 +288,20 @@ class TestTeacherForcing:
                 5, source_vocabulary=5, units=6, attention="multi_head"
             ),
             "width 6, 4 heads",
+        ),
+        (
+            lambda: applications.sequence_to_sequence(
+                5, source_vocabulary=5, units=4, attention="multi_head"
+            ),
+            "width 4, 4 heads",
+        ),
+        (
+            lambda: applications.sequence_to_sequence(
+                5,
+                source_vocabulary=5,
+                cell=lambda units: keras.layers.StackedRNNCells([keras.layers.GRUCell(units)] * 2),
+            ),
+            "makes one cell of a width; give depth=2",
         ),
         (
             lambda: applications.sequence_to_sequence(
