@@ -55,10 +55,11 @@ class Size(NamedTuple):
     rate: float
     scored_from_files: int
     goal: float | None  # words wrong
+    engine: str = "auto"
 
 
 SIZES = {
-    "quick": Size(2, 24, 1, 0.0, 1, 5e-3, 10, None),
+    "quick": Size(1, 16, 1, 0.0, 1, 5e-3, 5, None, "loop"),
     "default": Size(100, 128, 1, 0.0, 6, 3e-3, 500, 0.33),
     "full": Size(100, 192, 2, 0.25, 20, 3e-3, 1000, PUBLISHED),
 }
@@ -110,6 +111,7 @@ def build(size: Size) -> keras.Model:
         embedding_dim=64,
         dropout=size.dropout,
         attention="dot",
+        engine=size.engine,
     )
 
 

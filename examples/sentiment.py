@@ -33,7 +33,7 @@ from keras_recurrent import export
 
 WORDS, LENGTH = 10_000, 40  # ids of words; words that training sees of a sentence: 99 in 100 fit
 BATCH, EPOCHS, RATE = 128, 5, 4e-3
-MEMBERS, SEEDS, FULL_SEEDS, QUICK_SHARE = 3, 3, 10, 0.1
+MEMBERS, SEEDS, FULL_SEEDS, QUICK_SHARE = 3, 3, 10, 0.04
 GOAL = 0.783
 SENTENCES = [
     "A quiet, moving film with two wonderful performances.",
@@ -171,7 +171,7 @@ def show(path: Path, words: Words) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a tenth of the data, one epoch")
+    parser.add_argument("--quick", action="store_true", help="a few of the sentences, one epoch")
     parser.add_argument("--full", action="store_true", help=f"{FULL_SEEDS} seeds")
     parser.add_argument("--seed", type=int, default=0, help=f"the first of {SEEDS} in a row")
     parser.add_argument("--out", type=Path, default=Path("outputs/sentiment"))

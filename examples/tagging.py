@@ -37,7 +37,7 @@ from keras_recurrent import export
 WIDTH, UNITS, DROPOUT = 96, 64, 0.4
 BATCH, EPOCHS, RATE = 32, 5, 4e-3
 LENGTHS = (16, 32, 96)  # sentences are padded to the first one that holds them
-SEEDS, FULL_SEEDS, QUICK_SENTENCES = 3, 10, 320
+SEEDS, FULL_SEEDS, QUICK_SENTENCES = 3, 10, 96
 GOAL = 0.95
 OWN = "İzmir'de yeni aldığım kitapları okuyorum ."
 

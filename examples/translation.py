@@ -55,10 +55,11 @@ class Size(NamedTuple):
     rate: float
     scored: int | None  # test verses; None for all
     scored_from_files: int
+    engine: str = "auto"
 
 
 SIZES = {
-    "quick": Size(300, 20, 400, 24, 16, 0.0, 32, 1, 5e-3, 16, 4),
+    "quick": Size(200, 20, 300, 16, 16, 0.0, 32, 1, 5e-3, 8, 4, "loop"),
     "default": Size(None, 20, 2000, 128, 96, 0.2, 32, 10, 3e-3, None, 100),
     "full": Size(None, 32, 4000, 256, 192, 0.3, 64, 25, 2e-3, None, 100),
 }
@@ -110,6 +111,7 @@ def build(size: Size, languages: Languages) -> keras.Model:
         embedding_dim=size.embedding,
         dropout=size.dropout,
         attention="dot",
+        engine=size.engine,
     )
 
 

@@ -32,7 +32,7 @@ from examples.outcome import Outcome, write_outcome
 from examples.plots import draw_both
 from keras_recurrent.training import gradient_flow
 
-BATCH, EPOCH = 32, 50  # rows; steps between two looks at the loss
+BATCH, EPOCH = 32, 50  # rows; steps between two looks at the loss, at most
 TEST_ROWS = 1000
 SOLVED, AT_CHANCE = 0.05, 0.9 * ADDING_CHANCE
 ENOUGH = {"adding": 0.01, "copying": 0.01}  # a loss at which the training ends
@@ -51,7 +51,7 @@ class Plan(NamedTuple):
 
 
 PLANS = {
-    "quick": Plan((10,), 50, (5,), 50, 10, "loop", ("lstm",)),
+    "quick": Plan((10,), 10, (5,), 10, 10, "loop", ("lstm",)),
     "default": Plan((50, 100, 200, 400), 1000, (50,), 1000, 100),
     "full": Plan((50, 100, 200, 400), 6000, (50, 100, 200, 400), 10000, 100),
 }
@@ -90,10 +90,11 @@ def train(task: str, kind: str, length: int, most: int, engine: str, seed: int):
     outputs = SYMBOLS + 1 if every_step else 1
     model = build(kind, steps, features, outputs, every_step, engine)
     first = model.get_weights()
+    every = min(EPOCH, most)
     history = model.fit(
         _dataset(make, length, test, seed + 2),
-        steps_per_epoch=EPOCH,
-        epochs=most // EPOCH,
+        steps_per_epoch=every,
+        epochs=most // every,
         callbacks=[_Enough(ENOUGH[task])],
         shuffle=False,
         verbose=0,
@@ -101,7 +102,7 @@ def train(task: str, kind: str, length: int, most: int, engine: str, seed: int):
     curve = history.history["loss"]
     loss = float(model.compute_loss(y=test[1], y_pred=model(test[0])))
     chance = copy_chance(length) if every_step else ADDING_CHANCE
-    return Run(task, kind, length, chance, loss, EPOCH * len(curve), curve), model, first
+    return Run(task, kind, length, chance, loss, every * len(curve), curve), model, first
 
 
 def _dataset(make, length: int, like, seed: int) -> tf.data.Dataset:
@@ -199,7 +200,8 @@ def judge(runs: list[Run]) -> Verdict:
     lengths = [n for n in tried if losses["tanh", n] >= AT_CHANCE]
     here = lengths or tried
     gated = [loss for (kind, n), loss in losses.items() if KINDS[kind].gated and n in here]
-    return Verdict(lengths, min(losses["tanh", n] for n in here), max(gated))
+    worst = float(np.max(gated))  # not a number where one of them is none
+    return Verdict(lengths, min(losses["tanh", n] for n in here), worst)
 
 
 def main(arguments: list[str] | None = None) -> int:

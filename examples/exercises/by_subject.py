@@ -48,7 +48,7 @@ def leave_out_each(
         )
         scale = Scale.fit(inside.series)
         keras.utils.set_random_seed(seed)
-        model = classifier.build()
+        model = classifier.build(engine=fitting.engine)
         classifier.train(model, scale(inside), fitting, seed, verbose=0)
         x, labels = classifier.windows_of(scale(outside))
         predicted = model.predict(x, batch_size=len(x), verbose=0).argmax(1)

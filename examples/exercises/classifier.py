@@ -28,6 +28,7 @@ class Fitting(NamedTuple):
     batches: int
     batch_size: int
     averaged: bool = False
+    engine: str = "auto"
 
 
 class Scale(NamedTuple):
@@ -50,7 +51,7 @@ class Scale(NamedTuple):
         )
 
 
-def build(cell: str = "gru") -> keras.Model:
+def build(cell: str = "gru", engine: str = "auto") -> keras.Model:
     """Convolutions of past samples alone, so that the same weights can read a stream."""
     layer = {"gru": kr.GRU, "lstm": kr.LSTM}[cell]
     convolution = {"padding": "causal", "activation": "relu"}
@@ -60,7 +61,7 @@ def build(cell: str = "gru") -> keras.Model:
             keras.layers.Conv1D(32, 8, strides=2, **convolution),
             keras.layers.Conv1D(64, 6, strides=2, **convolution),
             keras.layers.Dropout(0.3),
-            layer(48),
+            layer(48, engine=engine),
             keras.layers.Dropout(0.3),
             keras.layers.Dense(7, activation="softmax", name="exercise"),
         ]
