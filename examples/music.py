@@ -215,11 +215,12 @@ def outcome(
     n_grams = found["n-grams"]
     flag = " --quick" if options.quick else " --full" if options.full else ""
     wrong = voices.out_of_turn(ids)
+    note = "an eighth" if options.full else "a quarter"
     return Outcome(
         example="music",
         kind="one to many",
         data=f"Bach's four-part chorales, {tests} test chorales on tunes that training does not have",
-        metric="nats per frame, four voices",
+        metric=f"nats per frame of {note} note, four voices",
         reached=found["voices"],
         baseline=f"Kneser-Ney {n_grams.order}-grams: {n_grams.test:.3f}"
         if n_grams

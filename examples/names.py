@@ -146,9 +146,9 @@ def outcome(
         example="names",
         kind="one to many",
         data=f"US first names by sex and decade; {names:,} test names that training does not have",
-        metric="nats per character",
+        metric="nats per character, told sex and decade",
         reached=found["told"].overall,
-        baseline="Kneser-Ney 5-grams: "
+        baseline="Kneser-Ney 5-grams, which are told neither: "
         + (f"{n_grams.overall:.4f}" if n_grams else "not available"),
         goal=n_grams.overall if n_grams and not options.quick else None,
         seed=options.seed,

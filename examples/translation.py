@@ -127,7 +127,8 @@ def train(data: Bible, languages: Languages, size: Size, seed: int) -> keras.Mod
     keras.utils.set_random_seed(seed)
     model = build(size, languages)
     spread_embeddings(model)
-    parts = (batches(part, languages, size.batch, seed) for part in (data.train, data.validation))
+    watched = pick(data.validation, size.verses)
+    parts = (batches(part, languages, size.batch, seed) for part in (data.train, watched))
     fit(model, *parts, size.epochs, size.rate)
     return model
 

@@ -48,10 +48,11 @@ class Plan(NamedTuple):
     flow: int
     engine: str = "auto"
     copying_kinds: tuple[str, ...] = tuple(KINDS)
+    adding_kinds: tuple[str, ...] = tuple(KINDS)
 
 
 PLANS = {
-    "quick": Plan((10,), 10, (5,), 10, 10, "loop", ("lstm",)),
+    "quick": Plan((10,), 10, (5,), 10, 10, "loop", ("lstm",), ("tanh", "gru")),
     "default": Plan((50, 100, 200, 400), 1000, (50,), 1000, 100),
     "full": Plan((50, 100, 200, 400), 6000, (50, 100, 200, 400), 10000, 100),
 }
@@ -128,7 +129,7 @@ def flows(model: keras.Model, first: list[np.ndarray], length: int, seed: int) -
 def study(plan: Plan, seed: int, out: Path) -> tuple[list[Run], dict[str, list[np.ndarray]]]:
     """All runs and the flows of each cell, kept as they end in `runs.jsonl` and `flows.npz`."""
     runs, seen = [], {}
-    tasks = [("adding", t, plan.adding_steps, tuple(KINDS)) for t in plan.adding]
+    tasks = [("adding", t, plan.adding_steps, plan.adding_kinds) for t in plan.adding]
     tasks += [("copying", t, plan.copying_steps, plan.copying_kinds) for t in plan.copying]
     tasks.sort(key=lambda task: task[1])  # the longest last
     with (out / "runs.jsonl").open("w") as file:
@@ -207,7 +208,9 @@ def judge(runs: list[Run]) -> Verdict:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="10 steps, hardly trained: no goal")
+    size.add_argument(
+        "--quick", action="store_true", help="10 steps of three cells, hardly trained: no goal"
+    )
     size.add_argument("--full", action="store_true", help="all lengths of both tasks; hours")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("outputs/vanishing_gradients"))

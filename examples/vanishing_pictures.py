@@ -27,7 +27,9 @@ def draw_learning(runs: list, titles: dict[str, str], figure, colours) -> None:
     for (kind, title), colour in zip(titles.items(), colours.cycle, strict=False):
         mine = [run for run in runs if run.kind == kind]
         points = sorted((run.length, run.loss) for run in mine if run.task == "adding")
-        left.plot(*zip(*points, strict=True), "o-", color=colour, label=title, markersize=4)
+        if not mine:
+            continue
+        left.plot(*np.reshape(points, (-1, 2)).T, "o-", color=colour, label=title, markersize=4)
         for run in mine:
             if (run.task, run.length) == ("copying", length):
                 every = run.steps // len(run.curve)
