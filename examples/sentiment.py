@@ -230,6 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"A committee has {size} members, each trained by itself; one alone: "
             f"{np.mean(alone_shares):.1%}.",
             f"The baseline with the validation part to learn from, too: {more:.1%}.",
+            "The committee was decided on after single models had scored 78.0% on the test part.",
             f"The file (seed {seeds[0]}), a sentence at a time: {accuracy(alone, labels):.1%}.",
         ],
     )
