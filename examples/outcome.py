@@ -70,6 +70,24 @@ def read_outcome(path: Path) -> Outcome:
     return Outcome(**json.loads(Path(path).read_text()))
 
 
+def verdict(checks: dict[str, bool], goals: dict[str, bool] | None = None) -> int:
+    """Say what was reached and what was missed; the example's exit status.
+
+    Args:
+        checks: What must hold in every run, such as a file that gives what the model gives.
+        goals: What a full run is to reach.
+
+    Returns:
+        2 if a check failed, else 1 if a goal was missed, else 0.
+    """
+    goals = goals or {}
+    for what, reached in {**checks, **goals}.items():
+        print(f"{'reached' if reached else 'MISSED '}  {what}")
+    if not all(checks.values()):
+        return 2
+    return 0 if all(goals.values()) else 1
+
+
 def _show(outcome: Outcome) -> None:
     table = Table(title=f"{outcome.example}: {outcome.data}", show_header=False)
     table.add_row(outcome.metric, f"{outcome.reached:.4g} {outcome.spread}".strip())

@@ -69,7 +69,7 @@ def run(name: str, out: Path, quick: bool, console: Console) -> Run:
         status = subprocess.run(command, stdout=words, stderr=subprocess.STDOUT, check=False)
     written = sorted(folder.rglob(outcome.FILE), key=lambda path: (len(path.parts), path))
     found = [outcome.read_outcome(path) for path in written]
-    # An example ends with 1 where it misses its goal, and where a check fails.
+    # See `outcome.verdict`; Python itself ends with 1 where a program breaks.
     missed = status.returncode == 1 and any(one.goal_reached is False for one in found)
     failed = not found or not (status.returncode == 0 or missed)
     return Run(name, found, failed, log, time.perf_counter() - start)

@@ -12,9 +12,9 @@ _HEAD = """\
 # What the examples reach
 
 Written by `make results`, which runs each example as its command says. A figure is that of the test
-part, on which nothing was chosen, if no note says otherwise; what it stands beside is a published
-figure where no run of ours is
-named. "no" is a goal that was missed. Minutes are those of the whole run, data in place.
+part, on which nothing was chosen, if no note says otherwise. What it stands beside is a published
+figure where no run of ours is named. "no" is a goal that was missed. Minutes are those of the whole run,
+data in place.
 """
 _COLUMNS = {
     "example": "---",

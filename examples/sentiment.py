@@ -26,7 +26,7 @@ import keras_recurrent as kr
 from examples.datasets.english import split_words
 from examples.downstream.sentences import PADDING, Tokens, Words
 from examples.downstream.sentiment import Sentiment, count_words, load
-from examples.outcome import Outcome, write_outcome
+from examples.outcome import Outcome, verdict, write_outcome
 from examples.plots import Colours, draw_both
 from examples.tflite_files import open_tflite
 from keras_recurrent import export
@@ -240,15 +240,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _verdict(outcome: Outcome, baseline: float, difference: float) -> int:
     what = f"the file, one by one, within 1e-5 of the padded batch ({difference:.0e})"
-    checks = {what: difference <= 1e-5}
+    goals = {}
     if outcome.goal is not None:
-        checks[f"at least {GOAL:.1%} of the test sentences right"] = outcome.goal_reached
-        checks["more than the baseline that learns from the same sentences"] = (
+        goals[f"at least {GOAL:.1%} of the test sentences right"] = outcome.goal_reached
+        goals["more than the baseline that learns from the same sentences"] = (
             outcome.reached > 100 * baseline
         )
-    for said, reached in checks.items():
-        print(f"{'reached' if reached else 'MISSED '}  {said}")
-    return 0 if all(checks.values()) else 1
+    return verdict({what: difference <= 1e-5}, goals)
 
 
 if __name__ == "__main__":

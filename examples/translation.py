@@ -30,7 +30,7 @@ import keras_recurrent as kr
 from examples.attention_pictures import Look, draw_looks
 from examples.datasets.bible_verses import Bible, Verses, load_bible_verses
 from examples.encoder_decoder import attention, decode_all, fit, spread_embeddings
-from examples.outcome import Outcome, write_outcome
+from examples.outcome import Outcome, verdict, write_outcome
 from examples.pair_batches import PairBatches
 from examples.pieces import Pieces
 from keras_recurrent import export
@@ -284,8 +284,7 @@ def _finish(options, mode: str, scores: dict[str, Score], same: float, minutes: 
             ],
         ),
     )
-    print(f"{'reached' if same >= 0.95 else 'MISSED '}  the files say what Keras says: {same:.0%}")
-    return 0 if same >= 0.95 else 1
+    return verdict({f"the files say what Keras says: {same:.0%}": same >= 0.95})
 
 
 if __name__ == "__main__":

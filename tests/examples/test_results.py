@@ -120,6 +120,16 @@ def test_a_failed_check_is_no_missed_goal(examples, tmp_path):
     script = (tmp_path / "good.py").read_text()
     (tmp_path / "good.py").write_text(script.replace("sys.exit(0)", "sys.exit(1)"))
     assert examples("good") == 1  # the goal is reached, so that something else was wrong
+    script = (tmp_path / "missed.py").read_text()
+    (tmp_path / "missed.py").write_text(script.replace("sys.exit(1)", "sys.exit(2)"))
+    assert examples("missed") == 1
+
+
+def test_the_verdict_tells_checks_from_goals(capsys):
+    assert outcome.verdict({"same": True}) == 0
+    assert outcome.verdict({"same": True}, {"better": False}) == 1
+    assert outcome.verdict({"same": False}, {"better": False}) == 2
+    assert capsys.readouterr().out.count("MISSED   better") == 2
 
 
 def test_names_that_do_not_exist_are_refused(examples, capsys):

@@ -163,6 +163,6 @@ def test_a_missed_goal_is_said_and_what_must_hold_decides(capsys):
 
     assert watch._verdict(outcome(98.0), 0.97, {"files": True}) == 0
     assert "MISSED   goal: 99 % right" in capsys.readouterr().out
-    assert watch._verdict(outcome(96.9), 0.97, {"files": True}) == 1
-    assert watch._verdict(outcome(99.5), 0.97, {"files": False}) == 1
+    assert watch._verdict(outcome(96.9), 0.97, {"files": True}) == 2
+    assert watch._verdict(outcome(99.5), 0.97, {"files": False}) == 2
     assert watch._verdict(outcome(10.0, goal=None), 0.97, {"files": True}) == 0
