@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import keras
 import pytest
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -13,6 +14,7 @@ def test_code_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert len(blocks) >= 3
+    keras.utils.clear_session()  # layers are named as in a reader's own process
     namespace = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), namespace)

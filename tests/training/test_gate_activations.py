@@ -100,7 +100,7 @@ class Net(keras.Model):
 
     def __init__(self):
         super().__init__()
-        lower = kr.GRU(3, return_sequences=True, engine="loop")
+        lower = kr.GRU(3, return_sequences=True, engine="loop", name="gru")
         self.both = kr.Bidirectional(lower, name="both")
         cells = [kr.Zoneout(kr.MinimalGRUCell(4), 0.2), kr.Residual(kr.LSTMCell(4))]
         self.upper = kr.RNN(cells, engine="loop", name="upper")
