@@ -8,9 +8,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 if not __package__:  # run as a file: make `examples` importable from the checkout's root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -18,14 +17,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from matplotlib.figure import Figure
 
 import keras_recurrent as kr
 from examples import comparison
 from examples.datasets.vowels import CHANNELS, SPEAKERS, Part, load_vowels
+from examples.datasets.windows import Standardizer
 from examples.outcome import Outcome, verdict, write_outcome
 from examples.plots import Colours, draw_both
+from examples.tflite_files import open_tflite
 from examples.time_warping import nearest
 from keras_recurrent import export
 
@@ -38,19 +38,10 @@ QUICK_EPOCHS, QUICK_EVERY = 1, 5  # every so-manieth series
 GOAL = 0.97
 
 
-class Standardizer(NamedTuple):
-    """Mean and deviation of each channel over the frames of the training series."""
-
-    mean: np.ndarray
-    deviation: np.ndarray
-
-    @classmethod
-    def fit(cls, series: Sequence[np.ndarray]) -> "Standardizer":
-        frames = np.concatenate(series)
-        return cls(frames.mean(0), frames.std(0))
-
-    def __call__(self, series: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [((x - self.mean) / self.deviation).astype(np.float32) for x in series]
+def standardizer(series: Sequence[np.ndarray]) -> Callable[[Sequence[np.ndarray]], list]:
+    """A function that standardizes series by the mean and deviation of all frames of these."""
+    standardize = Standardizer.fit(np.concatenate(series)[None])
+    return lambda others: [standardize(x) for x in others]
 
 
 def pad(series: Sequence[np.ndarray], length: int = LONGEST) -> np.ndarray:
@@ -122,16 +113,8 @@ class Blurred(keras.utils.PyDataset):
 
 def run_file(path: Path, series: Sequence[np.ndarray]) -> np.ndarray:
     """What the file makes of each series alone, at its own length: probabilities `(N, 9)`."""
-    interpreter = Interpreter(str(path), num_threads=1)
-    place = interpreter.get_input_details()[0]["index"]
-    result = interpreter.get_output_details()[0]["index"]
-    outputs = []
-    for x in series:
-        interpreter.resize_tensor_input(place, (1, *x.shape))
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(place, x[None])
-        interpreter.invoke()
-        outputs.append(interpreter.get_tensor(result)[0])
+    call = open_tflite(path)
+    outputs = [next(iter(call(features=x[None]).values()))[0] for x in series]
     return np.stack(outputs)
 
 
@@ -158,7 +141,7 @@ def cross_validate(part: Part, epochs: int, seed: int) -> float:
     """Share of the training series recognised by models that were not trained on them."""
     right = 0
     for inside, outside in folds(part):
-        standardize = Standardizer.fit([part.series[i] for i in inside])
+        standardize = standardizer([part.series[i] for i in inside])
         series = standardize(part.series)
         model = train([series[i] for i in inside], part.speakers[inside], epochs, seed)
         held_out = [series[i] for i in outside]
@@ -199,7 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
     training, test = load_vowels()
     if options.quick:
         training, test = (Part(*(column[::QUICK_EVERY] for column in p)) for p in (training, test))
-    standardize = Standardizer.fit(training.series)
+    standardize = standardizer(training.series)
     known, unknown = standardize(training.series), standardize(test.series)
     baseline = float(np.mean(nearest(unknown, known, training.speakers) == test.speakers))
     epochs = QUICK_EPOCHS if options.quick else EPOCHS
