@@ -6,6 +6,7 @@ Outside a streaming export each computes exactly what its Keras namesake does.
 import keras
 import tensorflow as tf
 
+from keras_recurrent.applications.pooling import ValidMax, ValidMean
 from keras_recurrent.engines.carry import carry_of
 
 _register = keras.saving.register_keras_serializable("keras_recurrent.export")
@@ -64,7 +65,7 @@ class RunningMean(keras.layers.GlobalAveragePooling1D):
 class RunningMax(keras.layers.GlobalMaxPooling1D):
     """`keras.layers.GlobalMaxPooling1D` over all time steps so far, and whether there was one."""
 
-    def call(self, inputs):
+    def call(self, inputs, mask=None):
         carry = carry_of(self)
         if carry is None:
             return super().call(inputs)
@@ -80,4 +81,6 @@ SUCCESSORS = {
     keras.layers.Conv1D: CausalConv1D,
     keras.layers.GlobalAveragePooling1D: RunningMean,
     keras.layers.GlobalMaxPooling1D: RunningMax,
+    ValidMean: RunningMean,
+    ValidMax: RunningMax,
 }

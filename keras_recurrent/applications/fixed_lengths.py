@@ -13,7 +13,7 @@ from keras_recurrent.applications.arguments import (
     ReadsSequences,
     application,
 )
-from keras_recurrent.applications.pooling import MaskedPooling
+from keras_recurrent.applications.pooling import MaskedPooling, ValidMax, ValidMean
 
 
 class _Layers:
@@ -115,8 +115,7 @@ def many_to_many(net) -> keras.Model:
 
 
 def _pool(pooling: str, masked: bool) -> keras.layers.Layer:
-    """Keras's layer where it is right: exporters know how to run it as a stream."""
+    """Without masks, a layer that can run as a stream."""
     if masked:
         return MaskedPooling(pooling, name="pooling")
-    kind = {"mean": keras.layers.GlobalAveragePooling1D, "max": keras.layers.GlobalMaxPooling1D}
-    return kind[pooling](name="pooling")
+    return {"mean": ValidMean, "max": ValidMax}[pooling](name="pooling")

@@ -15,6 +15,7 @@ from keras_recurrent.applications.arguments import (
 )
 from keras_recurrent.applications.cross_attention import KINDS
 from keras_recurrent.applications.generating import Generating, generate
+from keras_recurrent.layers.masks import dense_mask
 
 
 class _Languages:
@@ -147,7 +148,7 @@ class ValidSteps(keras.layers.Layer):
     def call(self, inputs, mask=None):
         if mask is None:
             return keras.ops.ones(keras.ops.shape(inputs)[:2], "bool")
-        return keras.ops.cast(mask, "bool")
+        return keras.ops.cast(dense_mask(mask), "bool")
 
     def compute_output_spec(self, inputs, mask=None):
         return keras.KerasTensor(inputs.shape[:2], "bool")

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_recurrent.layers.masks import check_valid_steps
+from keras_recurrent.layers.masks import check_valid_steps, dense_mask
 
 
 class CallArguments:
@@ -14,8 +14,11 @@ class CallArguments:
     """
 
     def __call__(self, sequences, *args, lengths=None, **kwargs):
+        mask = kwargs.get("mask")
+        if mask is not None:
+            kwargs["mask"] = dense_mask(mask)
         if isinstance(sequences, tf.RaggedTensor):
-            if lengths is not None or kwargs.get("mask") is not None:
+            if lengths is not None or not isinstance(mask, tf.RaggedTensor | None):
                 raise ValueError(
                     "A ragged tensor says itself which steps are valid. Call the layer without `mask` "
                     "and `lengths`, or with sequences.to_tensor()."
@@ -25,7 +28,8 @@ class CallArguments:
                     "Only the axis of time may be ragged, such as in tf.ragged.constant(rows, "
                     f"ragged_rank=1). Received: a tensor of ragged_rank {sequences.ragged_rank}"
                 )
-            lengths = sequences.row_lengths()
+            if mask is None:
+                lengths = sequences.row_lengths()
             sequences = sequences.to_tensor(shape=[None, None, *sequences.shape[2:]])
         if lengths is None:
             return super().__call__(sequences, *args, **kwargs)

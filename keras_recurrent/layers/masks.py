@@ -24,6 +24,11 @@ def valid_steps(sequences, mask=None, propagated=None, lengths=None):
     return within if valid is None else tf.logical_and(valid, within)
 
 
+def dense_mask(mask):
+    """An `Embedding` makes a ragged mask of ragged ids; what it lacks behind the ends is False."""
+    return mask.to_tensor(False) if isinstance(mask, tf.RaggedTensor) else mask
+
+
 def check_valid_steps(sequences, mask=None, propagated=None, lengths=None) -> None:
     """Refuse masks and lengths that contradict each other or do not fit, by their shapes alone."""
     if mask is not None and lengths is not None:

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from applications import kit
 
 import keras_recurrent as kr
@@ -140,6 +141,31 @@ def test_exports_as_a_sequence_and_as_a_stream(tmp_path):
     np.testing.assert_allclose(given, steps(x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+def test_ragged_input_gives_what_padded_input_gives(pooling):
+    rows = [[1, 2, 0, 3], [], [4]]
+    ids = tf.ragged.constant(rows, dtype=tf.int32)
+    model = applications.many_to_one(
+        3, vocabulary_size=5, units=4, depth=2, bidirectional=True, pooling=pooling
+    )
+    np.testing.assert_allclose(model(ids), model(ids.to_tensor()), rtol=1e-5)
+    frames = np.random.default_rng(7).normal(size=(5, 2)).astype("float32")
+    ragged = tf.RaggedTensor.from_row_lengths(frames, [4, 0, 1])
+    numbers = applications.many_to_one(3, features=2, units=4, pooling=pooling)
+    given = numbers(ragged)
+    np.testing.assert_allclose(given[:1], numbers(frames[None, :4]), rtol=1e-5)
+    np.testing.assert_allclose(given[2:], numbers(frames[None, 4:]), rtol=1e-5)
+    assert np.isfinite(given).all()  # an empty row counts as zeros
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_pooling_streams(pooling, tmp_path):
+    export = pytest.importorskip("keras_recurrent.export")
+    pytest.importorskip("ai_edge_litert")
+    model = applications.many_to_one(3, features=2, units=4, pooling=pooling)
+    export.to_tflite(model, tmp_path / "step.tflite", streaming=True)  # compared with the model
+
+
 class TestMaskedPooling:
     MASK = np.array([[True, True, False], [False, False, False]])
 
@@ -149,6 +175,12 @@ class TestMaskedPooling:
         x = np.array([[[1.0], [-3.0], [bad]], [[bad]] * 3], "float32")
         given = applications.MaskedPooling(mode)(x, mask=self.MASK)
         np.testing.assert_array_equal(given, [[-1.0 if mode == "mean" else 1.0], [0.0]])
+
+    @pytest.mark.parametrize("mode", ["mean", "max"])
+    def test_of_no_time_step_at_all(self, mode):
+        none = np.zeros((2, 0, 3), "float32")
+        given = applications.MaskedPooling(mode)(none, mask=np.zeros((2, 0), bool))
+        np.testing.assert_array_equal(given, np.zeros((2, 3)))
 
     def test_means_of_16_bits_do_not_overflow(self):
         mask = np.arange(5000)[None] < 4000
