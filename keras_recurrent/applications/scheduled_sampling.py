@@ -34,10 +34,16 @@ class ScheduledSampling(Declared, keras.layers.Layer):
         super().__init__(*args, **kwargs)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
+        self.autocast = False  # probabilities stay in 32 bits
 
     def build(self, previous_shape, predictions_shape):
         self.current_rate = self.add_weight(
-            shape=(), initializer="zeros", trainable=False, name="rate", dtype="float32"
+            shape=(),
+            initializer="zeros",
+            trainable=False,
+            name="rate",
+            dtype="float32",
+            autocast=False,
         )
         self.current_rate.assign(self.rate)
         self.built = True
@@ -55,7 +61,8 @@ class ScheduledSampling(Declared, keras.layers.Layer):
         )
         drawn = tf.cast(tf.reshape(drawn, steps), previous.dtype)
         said = tf.concat([previous[:, :1], drawn[:, :-1]], 1)
-        takes = keras.random.uniform(steps, seed=self.seed_generator) < self.current_rate
+        draws = keras.random.uniform(steps, dtype="float32", seed=self.seed_generator)
+        takes = draws < self.current_rate
         later = tf.range(steps[1]) > 0
         return tf.where(takes & later & (previous != 0), said, previous)
 
