@@ -321,7 +321,16 @@ def _run(file: File, inputs: dict) -> dict:
 
 def _fitting(inputs, name: str, detail: dict) -> np.ndarray:
     """The source or condition in the encoder's dtype and length."""
-    array, (_, *shape) = np.asarray(inputs), shape_of(detail)
+    _, *shape = shape_of(detail)
+    try:
+        array = np.asarray(inputs)
+    except ValueError:  # rows of different lengths
+        array = None
+    if array is None or array.dtype == object:
+        raise ValueError(
+            f"{name!r} must be one array; pad sequences of different lengths with 0 on the right. "
+            f"Received: {type(inputs).__name__}"
+        )
     whole = np.issubdtype(detail["dtype"], np.integer)
     if array.dtype.kind not in ("iu" if whole else "iuf") and array.size:
         kind = "whole numbers" if whole else "numbers"

@@ -96,10 +96,12 @@ def check_inputs(
     try:
         array = np.asarray(inputs)
     except ValueError:  # rows of different lengths
+        array = None
+    if array is None or array.dtype == object:
         raise ValueError(
-            f"{name!r} must be one array; pad sequences of different lengths with 0 on the right. "
-            f"Received: {type(inputs).__name__} of {len(inputs)}"
-        ) from None
+            f"{name!r} must be one array; pad sequences of different lengths with 0 on the right, such "
+            f"as ragged.to_tensor(). Received: {type(inputs).__name__}"
+        )
     _check_kind(array, name, dtype)
     _check_shape(array, name, shape)
     array = array.astype(dtype)

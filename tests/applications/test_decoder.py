@@ -5,6 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from applications.decoding_kit import next_log_p, storyteller, translator
 from keras import layers
 from scipy import stats
@@ -223,13 +224,15 @@ def test_sampling_of_one_id_is_greedy(attentive, how):
         (lambda d: d.sample(SOURCE, seed=-1), "seed"),
         (lambda d: d.beam_search(SOURCE, beams=0), "beams=0"),
         (lambda d: d.beam_search(SOURCE, length_penalty=-1), "length_penalty=-1"),
-        (lambda d: d.greedy(), r"'source' must .* Received: dtype object"),
+        (lambda d: d.greedy(), "'source' must be one array.* NoneType"),
         (lambda d: d.greedy(SOURCE, rows=2), "rows= is for models without an encoder"),
         (lambda d: d.greedy(SOURCE[0]), r"\(batch, any\). Received: shape \(4,\)"),
         (lambda d: d.greedy(SOURCE[:, :0]), r"empty.*\(5, 0\)"),
         (lambda d: d.greedy(SOURCE * 1.0), "ids, whole numbers. Received: dtype float64"),
         (lambda d: d.greedy([["a"]]), "whole numbers"),
-        (lambda d: d.greedy([[1, 2], [3]]), "pad sequences"),
+        (lambda d: d.greedy([[1, 2], [3]]), "pad sequences.* list"),
+        (lambda d: d.greedy({"source": SOURCE}), "must be one array.* dict"),
+        (lambda d: d.greedy(tf.ragged.constant([[1, 2], [3]])), r"to_tensor\(\).* RaggedTensor"),
         (lambda d: d.greedy([[1, 7]]), "ids from 0 to 6. Received: 0 to 7"),
         (lambda d: d.greedy([[-1, 3]]), "ids from 0 to 6. Received: -1 to 3"),
         (lambda d: d.greedy([[1, 3], [0, 0]]), r"padding \(0\) alone.*rows \[1\]"),
