@@ -113,7 +113,8 @@ class Reads:
         keyword_only=True,
     )
     vocabulary_size = options.positive_int(
-        "Number of ids, for input of ids, 0, which is padding and masked, among them.",
+        "Number of ids, for input of ids, 0, which is padding and masked, among them. An id beyond is "
+        "an error where Keras's Embedding sees it; a GPU, and what XLA compiles, do not.",
         None,
         optional=True,
         keyword_only=True,

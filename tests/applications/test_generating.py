@@ -223,6 +223,14 @@ class TestScheduledSampling:
         loaded = keras.models.load_model(tmp_path / "model.keras")
         np.testing.assert_allclose(loaded(inputs), model(inputs), atol=1e-7)
 
+    @pytest.mark.parametrize("dtype", ["mixed_float16", "float64"])
+    def test_in_other_types_than_32_bits(self, dtype):
+        layer = applications.ScheduledSampling(0.999, dtype=dtype, seed=1)
+        previous = np.tile(np.array([[1, 3]], "int32"), (50, 1))
+        likely = np.tile(np.array([0.0, 0.0, 1e-9, 0.0], "float32"), (50, 2, 1))
+        drawn = np.asarray(layer(previous, likely, training=True))
+        assert (drawn[:, 1] == 2).mean() > 0.9  # 1e-9 is more than 0, which 16 bits do not know
+
     def test_a_schedule_needs_a_model_with_it(self, deep):
         callback = applications.SamplingRate(lambda epoch: 0.1)
         callback.set_model(deep)
@@ -232,6 +240,14 @@ class TestScheduledSampling:
     def test_is_for_ids(self):
         with pytest.raises(ValueError, match="features=3"):
             applications.one_to_many(features=3, outputs=3, scheduled_sampling=0.1)
+
+
+def test_ragged_sequences():
+    model = applications.sequence_to_sequence(7, source_vocabulary=6, units=4, cell="gru")
+    rows = {"source": [[3, 1, 2], [4]], "previous": [[1, 3], [1]]}
+    ragged = {name: tf.ragged.constant(ids, dtype=tf.int32) for name, ids in rows.items()}
+    padded = {name: ids.to_tensor() for name, ids in ragged.items()}
+    np.testing.assert_allclose(model(ragged), model(padded), rtol=1e-5)
 
 
 class TestTeacherForcing:
@@ -252,6 +268,8 @@ class TestTeacherForcing:
             ([[3.5]], {}, "whole numbers"),
             ([[3]], {"begin": 2}, "two ids above 0"),
             ([[3]], {"begin": 1.5}, "begin=1.5"),
+            ([[3], [5, 9]], {"vocabulary_size": 9}, "Received: 9 in sequence 1"),
+            ([[3]], {"end": 9, "vocabulary_size": 9}, "1 to 8. Received: begin=1, end=9"),
         ],
     )
     def test_refuses(self, sequences, options, message):
