@@ -180,6 +180,8 @@ def _described(values, ranges: bool = True):
 
 
 def _one_described(value, ranges: bool) -> str:
+    if value is None:
+        return "None"
     value = tf.convert_to_tensor(value)
     text = f"{value.dtype.name} {tuple(value.shape)}"
     if not ranges or value.dtype == tf.string or not tf.size(value):

@@ -48,7 +48,12 @@ def _nothing_to_see(model, stock: list[str]) -> str:
 
 
 def check_not_empty(x) -> None:
-    """Refuse inputs without rows or time steps, which have nothing to show."""
+    """Refuse inputs without rows or time steps, which have nothing to show, and whole data sets."""
+    if isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
+        raise ValueError(
+            "`x` must be one batch, in memory: x, y = next(iter(dataset)). "
+            f"Received: x={type(x).__name__}"
+        )
     shapes = [np.shape(part) for part in _arrays(x)]
     if not shapes or any(0 in shape for shape in shapes):
         raise ValueError(

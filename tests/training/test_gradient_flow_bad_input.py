@@ -83,6 +83,15 @@ BAD = {
         ValueError,
         r"\(3, 2\).*float64 \(3, 5\) from 1.0 to 1.0",
     ),
+    "no targets": (_model, X, None, "mse", ValueError, r"cannot be computed.*the targets None"),
+    "a data set": (
+        _model,
+        tf.data.Dataset.from_tensors((X, Y)),
+        None,
+        "mse",
+        ValueError,
+        r"one batch.*next\(iter\(dataset\)\)",
+    ),
     "not finite": (_model, X, Y * np.nan, "mse", ValueError, "The loss is nan.*from nan to nan"),
     "inside a graph": (Mapped, X, Y, "mse", ValueError, "called inside a graph"),
 }
