@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 import keras_recurrent as kr
-from examples.pair_batches import PairBatches, padded
+from examples.padding import padded
+from examples.pair_batches import PairBatches
 from keras_recurrent.applications import Decoded
 
 WARM_UP = 200  # updates in which the learning rate rises
@@ -55,7 +56,7 @@ def decode_all(decode: Decode, sources: Sequence[Sequence[int]], at_once: int = 
     for start in range(0, len(order), at_once):
         chosen = order[start : start + at_once]
         group = [sources[place] for place in chosen]
-        decoded = decode(padded(group, max(map(len, group))))
+        decoded = decode(padded(group))
         best = decoded.ids.ndim == 3  # (batch, beams, n)
         ids = decoded.ids[:, 0] if best else decoded.ids
         lengths = decoded.lengths[:, 0] if best else decoded.lengths
@@ -71,7 +72,7 @@ def attention(model: keras.Model, source: Sequence[int], said: Sequence[int]) ->
     """
     encoder, decoder = kr.applications.parts_of(model)
     previous, _ = kr.applications.teacher_forcing([said])
-    memory = encoder(padded([source], len(source)), training=False)
+    memory = encoder(padded([source]), training=False)
     before = keras.Model(decoder.input, decoder.get_layer("with_context").input[0])
     inputs = {"previous": keras.ops.convert_to_tensor(previous), **memory}
     query = before(inputs, training=False)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 import keras_recurrent as kr
+from examples.padding import padded
 
 
 class PairBatches(keras.utils.PyDataset):
@@ -84,11 +85,3 @@ def _arrays(sources, targets, members: np.ndarray, length: int) -> tuple[np.ndar
     source = padded([sources[i] for i in members], length)
     previous, wanted = kr.applications.teacher_forcing([targets[i] for i in members], length=length)
     return source, previous, wanted
-
-
-def padded(sequences: Sequence[Sequence[int]], length: int) -> np.ndarray:
-    """Ids `(len(sequences), length)` int32, 0 behind each sequence."""
-    ids = np.zeros((len(sequences), length), np.int32)
-    for row, sequence in zip(ids, sequences, strict=True):
-        row[: len(sequence)] = sequence
-    return ids

@@ -28,6 +28,7 @@ from rich.table import Table
 import keras_recurrent as kr
 from examples.datasets.turkish_treebank import TAGS, Sentence, load_turkish_treebank
 from examples.outcome import Outcome, verdict, write_outcome
+from examples.padding import padded
 from examples.plots import Colours, draw_both
 from examples.tflite_files import open_tflite
 from examples.turkish_words import PLACES, pieces_of
@@ -104,7 +105,8 @@ def batches(
         if draw is not None:
             draw.shuffle(found)
         for chosen, length in found:
-            yield pad([x[i] for i in chosen], length), pad([tags[i] for i in chosen], length)
+            parts = ([part[i] for i in chosen] for part in (x, tags))
+            yield tuple(padded(part, length) for part in parts)
 
     signature = (
         tf.TensorSpec((None, None, PLACES), tf.int32),
@@ -118,14 +120,6 @@ def batches(
 def padded_length(length: int) -> int:
     """The first of LENGTHS that holds a sentence; a longer sentence keeps its own."""
     return next((limit for limit in LENGTHS if length <= limit), length)
-
-
-def pad(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
-    """`(N, length, ...)` with zeros behind each row."""
-    padded = np.zeros((len(rows), length, *rows[0].shape[1:]), np.int32)
-    for place, row in zip(padded, rows, strict=True):
-        place[: len(row)] = row
-    return padded
 
 
 def train(x, tags, validation, ids: PieceIds, epochs: int, seed: int) -> keras.Model:
@@ -153,7 +147,7 @@ def train(x, tags, validation, ids: PieceIds, epochs: int, seed: int) -> keras.M
 
 def predict(model: keras.Model, x: Sequence[np.ndarray]) -> np.ndarray:
     """Tags of all tokens in a row."""
-    outputs = model.predict(pad(x, max(map(len, x))), 128, verbose=0).argmax(-1)
+    outputs = model.predict(padded(x), 128, verbose=0).argmax(-1)
     return np.concatenate([row[: len(ids)] for row, ids in zip(outputs, x, strict=True)])
 
 

@@ -24,6 +24,7 @@ from examples import comparison
 from examples.datasets.vowels import CHANNELS, SPEAKERS, Part, load_vowels
 from examples.datasets.windows import Standardizer
 from examples.outcome import Outcome, verdict, write_outcome
+from examples.padding import padded
 from examples.plots import Colours, draw_both
 from examples.tflite_files import open_tflite
 from examples.time_warping import nearest
@@ -44,14 +45,9 @@ def standardizer(series: Sequence[np.ndarray]) -> Callable[[Sequence[np.ndarray]
     return lambda others: [standardize(x) for x in others]
 
 
-def pad(series: Sequence[np.ndarray], length: int = LONGEST) -> np.ndarray:
-    """`(N, length, 12)` with zeros behind each series, which the model masks."""
-    longest = max(map(len, series))
-    if longest > length:
-        raise ValueError(
-            f"A series has {longest} frames, more than the {length} to pad to. Raise the length."
-        )
-    return np.stack([np.pad(x, ((0, length - len(x)), (0, 0))) for x in series])
+def pad(series: Sequence[np.ndarray]) -> np.ndarray:
+    """`(N, 29, 12)` with zeros behind each series, which the model masks."""
+    return padded(series, LONGEST, "float32")
 
 
 def build(engine: str = "compiled") -> keras.Model:
@@ -193,11 +189,11 @@ def main(arguments: list[str] | None = None) -> int:
         notes.append(f"Cross-validation within the training series, {FOLDS} folds: {share:.2%}.")
 
     seeds = list(range(options.seed, options.seed + (1 if options.quick else SEEDS)))
-    padded, shares = [], []
+    in_a_batch, shares = [], []
     for seed in seeds:
         model = train(known, training.speakers, epochs, seed, engine)
-        padded.append(run_padded(model, unknown))
-        shares.append(comparison.accuracy(padded[-1], test.speakers))
+        in_a_batch.append(run_padded(model, unknown))
+        shares.append(comparison.accuracy(in_a_batch[-1], test.speakers))
         print(f"seed {seed}: {shares[-1]:.2%} of the test series right", flush=True)
         if seed == options.seed:
             exported = model
@@ -230,15 +226,15 @@ def main(arguments: list[str] | None = None) -> int:
         notes=notes,
     )
     write_outcome(options.out, outcome)
-    return _verdict(outcome, alone, padded[0])
+    return _verdict(outcome, alone, in_a_batch[0])
 
 
 def _raw_baseline(training: Part, test: Part) -> float:
     return float(np.mean(nearest(test.series, training.series, training.speakers) == test.speakers))
 
 
-def _verdict(outcome: Outcome, alone: np.ndarray, padded: np.ndarray) -> int:
-    difference = float(np.abs(alone - padded).max())
+def _verdict(outcome: Outcome, alone: np.ndarray, in_a_batch: np.ndarray) -> int:
+    difference = float(np.abs(alone - in_a_batch).max())
     checks = {
         f"the file without padding within 1e-5 of the padded batch ({difference:.0e})": (
             difference <= 1e-5

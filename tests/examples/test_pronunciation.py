@@ -15,7 +15,8 @@ from examples.datasets.pronunciations import pronunciations_dataset_builder as b
 from examples.datasets.splits import part_of
 from examples.encoder_decoder import attention, decode_all, spread_embeddings
 from examples.error_rates import edits, phoneme_error_rate, word_error_rate
-from examples.pair_batches import PairBatches, padded
+from examples.padding import padded
+from examples.pair_batches import PairBatches
 from keras_recurrent.applications import Decoded
 
 SOURCES = [[1] * n for n in (2, 9, 3, 4, 8, 2, 3)]

@@ -6,6 +6,7 @@ import pytest
 from examples import vowels
 from examples.datasets.vowels import CHANNELS, SPEAKERS, load_vowels
 from examples.datasets.vowels.vowels_dataset_builder import read_ts
+from examples.padding import padded
 from examples.time_warping import nearest, warped_distances
 
 
@@ -64,11 +65,13 @@ def ragged(lengths=(7, 12, 29)):
 
 
 def test_padding():
-    padded = vowels.pad(ragged(), 30)
-    assert padded.shape == (3, 30, CHANNELS)
-    assert (padded != 0).any(-1).sum(1).tolist() == [7, 12, 29]
-    with pytest.raises(ValueError, match="29 frames, more than the 28"):
-        vowels.pad(ragged(), 28)
+    series = vowels.pad(ragged())
+    assert series.shape == (3, 29, CHANNELS)
+    assert series.dtype == np.float32
+    assert (series != 0).any(-1).sum(1).tolist() == [7, 12, 29]
+    with pytest.raises(ValueError, match="30 steps, more than the 29"):
+        vowels.pad(ragged((7, 30)))
+    np.testing.assert_array_equal(padded([[4], [5, 6]]), [[4, 0], [5, 6]])
 
 
 def test_blurred_batches_keep_padding_and_labels():
