@@ -57,9 +57,10 @@ def check_single_precision(model) -> None:
         dtype = keras.backend.standardize_dtype(layer.compute_dtype or "float32")
         if dtype in ("float16", "bfloat16", "float64"):
             raise ValueError(
-                "TFLite computes in float32. Build the same model with dtype='float32' and give it "
-                "the weights: new.set_weights(model.get_weights()); quantize='float16' stores them "
-                f"in 16 bits. Received: layer {layer.name!r} computing in {dtype}"
+                "TFLite computes in float32. Build the same model with dtype='float32', or after "
+                "keras.config.set_dtype_policy('float32'), and give it the weights: "
+                "new.set_weights(model.get_weights()); quantize='float16' stores them in 16 bits. "
+                f"Received: layer {layer.name!r} computing in {dtype}"
             )
 
 

@@ -1,5 +1,6 @@
 """Gates and states as heat maps, units by time, beside what was read."""
 
+import numbers
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -70,8 +71,8 @@ def _panels(layers, gates: Sequence[str] | None) -> list[str]:
 
 
 def _check_row(row: int, batch: int) -> None:
-    if not -batch <= row < batch:
-        raise ValueError(f"`row` must be one of the {batch} sequences. Received: row={row}")
+    if not isinstance(row, numbers.Integral) or not -batch <= row < batch:
+        raise ValueError(f"`row` must be one of the {batch} sequences. Received: row={row!r}")
 
 
 def _draw_panel(figure, axis, values, valid, name: str, is_gate: bool) -> None:

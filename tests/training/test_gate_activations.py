@@ -340,6 +340,7 @@ def test_a_plot_of_several_layers_leaves_out_what_they_lack(seen):
     ("arguments", "message"),
     [
         ({"row": 3}, "one of the 3 sequences. Received: row=3"),
+        ({"row": 1.5}, "one of the 3 sequences. Received: row=1.5"),
         ({"layer": "gru"}, r"name some of \['low', 'high'\]. Received: layer='gru'"),
         ({"gates": ["reset"]}, r"Received: gates=\['reset'\]"),
         ({"gates": []}, r"Received: gates=\[\]"),
