@@ -343,6 +343,8 @@ def _fitting(inputs, name: str, detail: dict) -> np.ndarray:
     if not fits or 0 in array.shape[1:]:
         said = ", ".join(["batch", *("any" if size is None else str(size) for size in shape)])
         raise ValueError(f"{name!r} must have the shape ({said}). Received: {np.shape(inputs)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name!r} must hold finite numbers. Received: NaN or infinity among them")
     if whole and (array < 0).any():
         raise ValueError(f"{name!r} must hold ids, 0 and more. Received: {array.min()}")
     if whole and name == "source" and not array.any(1).all():

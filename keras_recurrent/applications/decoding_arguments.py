@@ -104,6 +104,8 @@ def check_inputs(
         )
     _check_kind(array, name, dtype)
     _check_shape(array, name, shape)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name!r} must hold finite numbers. Received: NaN or infinity among them")
     array = array.astype(dtype)
     if isinstance(sizes, int):
         _check_ids(array, repr(name), sizes)

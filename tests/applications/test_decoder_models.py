@@ -119,6 +119,12 @@ def test_unsuitable_conditions(condition, message):
         decoder.greedy(condition)
 
 
+def test_a_condition_that_is_not_finite():
+    model = kr.applications.one_to_many(vocabulary_size=6, units=3, condition_features=2)
+    with pytest.raises(ValueError, match="'condition' must hold finite numbers"):
+        Decoder(model).greedy([[0.5, np.nan]])
+
+
 def test_a_generator_of_features():
     model = to_many(features=2, outputs=2, units=3, output_activation=None)
     with pytest.raises(ValueError, match=r"features, not ids.*parts_of\(model\).decoder"):

@@ -316,6 +316,13 @@ def test_folders_that_hold_no_decoder(attentive, tmp_path):
         export.Decoder(tmp_path)
 
 
+def test_a_condition_that_is_not_finite(tmp_path):
+    model = kr.applications.one_to_many(vocabulary_size=6, units=3, condition_features=2)
+    exported(model, tmp_path / "d", 7)
+    with pytest.raises(ValueError, match="'condition' must hold finite numbers"):
+        export.Decoder(tmp_path / "d").greedy([[0.5, np.nan]])
+
+
 def test_unknown_categories_and_nan(tmp_path):
     model = kr.applications.one_to_many(
         vocabulary_size=6, units=3, cell="simple_rnn", condition_sizes=(2, 3)
