@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import textwrap
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -82,9 +83,11 @@ def _check_name(name: str, value: Any) -> str | None:
 
 
 def _check_mask_value(name: str, value: Any) -> float | None:
-    if value is None or options.is_number(value):
+    if value is None or (options.is_number(value) and not math.isnan(value)):
         return value
-    raise ValueError(f"`{name}` must be a number or None. Received: {name}={value!r}")
+    raise ValueError(
+        f"`{name}` must be a number or None; NaN equals nothing. Received: {name}={value!r}"
+    )
 
 
 class Outputs:
@@ -103,6 +106,11 @@ class Head:
     name = Option(_check_name, None, "Name of the model.", keyword_only=True)
 
 
+UNKNOWN_IDS = (
+    "A larger id is an error on a CPU; on a GPU, and in what XLA compiles, it goes unseen."
+)
+
+
 class Reads:
     """What goes in: numbers or ids."""
 
@@ -113,11 +121,7 @@ class Reads:
         keyword_only=True,
     )
     vocabulary_size = options.positive_int(
-        "Number of ids, for input of ids, 0, which is padding and masked, among them. An id beyond is "
-        "an error where Keras's Embedding sees it; a GPU, and what XLA compiles, do not.",
-        None,
-        optional=True,
-        keyword_only=True,
+        f"Number of ids, for input of ids. {UNKNOWN_IDS}", None, optional=True, keyword_only=True
     )
     embedding_dim = options.positive_int(
         "Width of the vectors that ids become; None for `units`.",
@@ -128,6 +132,12 @@ class Reads:
 
 
 class ReadsSequences(Reads):
+    vocabulary_size = options.positive_int(
+        f"Number of ids, for input of ids, 0, which is padding and masked, among them. {UNKNOWN_IDS}",
+        None,
+        optional=True,
+        keyword_only=True,
+    )
     timesteps = options.positive_int(
         "Length of the sequences; None for any.", None, optional=True, keyword_only=True
     )

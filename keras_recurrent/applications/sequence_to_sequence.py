@@ -7,6 +7,7 @@ import keras
 from keras_recurrent import options
 from keras_recurrent.applications import body, decoding_step
 from keras_recurrent.applications.arguments import (
+    UNKNOWN_IDS,
     Body,
     Head,
     ReadsSequences,
@@ -24,7 +25,7 @@ class _Languages:
     )
     source_vocabulary = options.positive_int(
         "Number of ids of the source, 0, which is padding and masked, among them; or give "
-        "`source_features`.",
+        f"`source_features`. {UNKNOWN_IDS}",
         None,
         optional=True,
         keyword_only=True,

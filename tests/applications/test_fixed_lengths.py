@@ -201,6 +201,7 @@ class TestMaskedPooling:
         ({"features": 3, "cell": kr.LSTMCell(3)}, "a function that makes a cell"),
         ({"features": 3, "pooling": "sum"}, "pooling='sum'"),
         ({"features": 3, "dropout": 1.0}, r"lie in \[0, 1\)"),
+        ({"features": 3, "mask_value": float("nan")}, "NaN equals nothing"),
         ({"vocabulary_size": 3, "mask_value": 0.0}, "`mask_value` is for raw input"),
         ({"features": 3, "name": 3}, "`name` must be text"),
         ({"features": 3, "embedding_dim": 8}, r"is for ids.*features=3, embedding_dim=8"),
@@ -209,6 +210,12 @@ class TestMaskedPooling:
 def test_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         applications.many_to_one(2, **arguments)
+
+
+def test_only_sequences_are_said_to_have_padding():
+    assert "padding" not in applications.one_to_one.__doc__
+    for build in (applications.many_to_one, applications.many_to_many, applications.one_to_many):
+        assert build.__doc__.count("padding and masked") == 1
 
 
 def test_refuses_unknown_arguments_by_the_functions_name():
