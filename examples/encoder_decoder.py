@@ -16,19 +16,6 @@ AT_ONCE = 256  # sequences decoded together
 Decode = Callable[[np.ndarray], Decoded]
 
 
-def spread_embeddings(model: keras.Model, scale: float = 1.0) -> None:
-    """Draw the vectors of ids anew from a normal distribution of this deviation.
-
-    Keras draws them within 0.05 of zero. Where there are few updates of each, as with a vocabulary of
-    thousands and little text, training then stays with the frequencies of the ids for many epochs.
-    """
-    for part in kr.applications.parts_of(model):
-        for layer in part.layers:
-            if isinstance(layer, keras.layers.Embedding):
-                shape = layer.embeddings.shape
-                layer.embeddings.assign(keras.random.normal(shape, stddev=scale))
-
-
 def fit(
     model: keras.Model, train: PairBatches, validation: PairBatches, epochs: int, rate: float
 ) -> dict[str, list[float]]:

@@ -61,7 +61,7 @@ class Size(NamedTuple):
 SIZES = {
     "quick": Size(2, 24, 1, 0.0, 1, 5e-3, 10, None, "loop"),
     "default": Size(100, 128, 1, 0.0, 6, 3e-3, 500, 0.33),
-    "full": Size(100, 192, 2, 0.25, 20, 3e-3, 1000, PUBLISHED),
+    "full": Size(100, 192, 2, 0.25, 16, 3e-3, 1000, PUBLISHED),
 }
 
 

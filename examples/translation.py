@@ -29,7 +29,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 import keras_recurrent as kr
 from examples.attention_pictures import Look, draw_looks
 from examples.datasets.bible_verses import Bible, Verses, load_bible_verses
-from examples.encoder_decoder import attention, decode_all, fit, spread_embeddings
+from examples.encoder_decoder import attention, decode_all, fit
 from examples.outcome import Outcome, verdict, write_outcome
 from examples.pair_batches import PairBatches
 from examples.pieces import Pieces
@@ -126,7 +126,6 @@ def pick(verses: Verses, count: int | None, seed: int = 0) -> Verses:
 def train(data: Bible, languages: Languages, size: Size, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     model = build(size, languages)
-    spread_embeddings(model)
     watched = pick(data.validation, size.verses)
     parts = (batches(part, languages, size.batch, seed) for part in (data.train, watched))
     fit(model, *parts, size.epochs, size.rate)

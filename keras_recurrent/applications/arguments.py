@@ -129,6 +129,9 @@ class Reads:
         optional=True,
         keyword_only=True,
     )
+    embeddings_initializer = options.initializer(
+        "uniform", "Of the vectors that ids become; Keras's default.", keyword_only=True
+    )
 
 
 class ReadsSequences(Reads):

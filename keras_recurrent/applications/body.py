@@ -42,9 +42,19 @@ def read(net: SimpleNamespace, inputs: keras.KerasTensor, prefix: str = "") -> k
         return keras.layers.Masking(net.mask_value, name=f"{prefix}masking")(inputs)
     width = net.embedding_dim or net.units
     vectors = keras.layers.Embedding(
-        net.vocabulary_size, width, mask_zero=True, name=f"{prefix}embedding"
+        net.vocabulary_size,
+        width,
+        embeddings_initializer=first_vectors(net),
+        mask_zero=True,
+        name=f"{prefix}embedding",
     )(inputs)
     return drop(net, vectors, f"{prefix}embedding_dropout")
+
+
+def first_vectors(net: SimpleNamespace) -> keras.initializers.Initializer:
+    """What draws the vectors of ids: one for each use, as one that is used again draws the same."""
+    chosen = net.embeddings_initializer
+    return chosen.clone() if isinstance(chosen, keras.initializers.Initializer) else chosen
 
 
 def drop(net: SimpleNamespace, x: keras.KerasTensor, name: str) -> keras.KerasTensor:

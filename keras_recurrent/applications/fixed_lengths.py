@@ -61,7 +61,10 @@ def one_to_one(net) -> keras.Model:
     else:
         inputs = keras.Input((), dtype="int32", name="ids")
         width = net.embedding_dim or net.units
-        x = keras.layers.Embedding(net.vocabulary_size, width, name="embedding")(inputs)
+        vectors = keras.layers.Embedding(
+            net.vocabulary_size, width, body.first_vectors(net), name="embedding"
+        )
+        x = vectors(inputs)
     for place in range(1, net.depth + 1):
         layer = keras.layers.Dense(net.units, net.activation, name=f"hidden_{place}")
         x = body.connect(net, layer(x), x, place)

@@ -1,6 +1,7 @@
 """Encoder and decoder: a sequence to another one, of any other length."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 
@@ -16,7 +17,14 @@ from keras_recurrent.applications.arguments import (
 )
 from keras_recurrent.applications.cross_attention import KINDS
 from keras_recurrent.applications.generating import Generating, generate
+from keras_recurrent.options import Option
 from keras_recurrent.layers.masks import dense_mask
+
+
+def _check_initializer(name: str, value: Any) -> keras.initializers.Initializer:
+    if value is None:
+        return keras.initializers.RandomNormal(stddev=1.0)
+    return keras.initializers.get(value)
 
 
 class _Languages:
@@ -41,6 +49,14 @@ class _Languages:
         "Width of the vectors that ids become; None for `units`.",
         None,
         optional=True,
+        keyword_only=True,
+    )
+    embeddings_initializer = Option(
+        _check_initializer,
+        None,
+        "Of the vectors that ids become; None for a normal distribution of deviation 1. Keras's own "
+        "vectors, within 0.05 of zero, leave encoder and decoder at the frequencies of the ids for "
+        "long.",
         keyword_only=True,
     )
     bidirectional = options.flag(
