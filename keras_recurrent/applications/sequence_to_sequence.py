@@ -17,8 +17,8 @@ from keras_recurrent.applications.arguments import (
 )
 from keras_recurrent.applications.cross_attention import KINDS
 from keras_recurrent.applications.generating import Generating, generate
-from keras_recurrent.options import Option
 from keras_recurrent.layers.masks import dense_mask
+from keras_recurrent.options import Option
 
 
 def _check_initializer(name: str, value: Any) -> keras.initializers.Initializer:

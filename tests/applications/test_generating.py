@@ -140,6 +140,24 @@ def test_loss_counts_each_valid_step(deep):
     assert accuracy == pytest.approx(right.mean(), abs=1e-6)
 
 
+def _deviations(model):
+    embeddings = [w for w in model.trainable_weights if w.path.endswith("embeddings")]
+    return {w.shape[0]: float(np.std(w)) for w in embeddings}
+
+
+def test_vectors_of_both_sides_are_wide_and_their_own():
+    sizes = {"target_vocabulary": 300, "source_vocabulary": 200, "units": 16}
+    model = applications.sequence_to_sequence(**sizes)
+    assert _deviations(model) == pytest.approx({200: 1.0, 300: 1.0}, rel=0.05)
+    first, second = (w for w in model.trainable_weights if w.path.endswith("embeddings"))
+    assert np.abs(first[:200] - second[:200]).max() > 1
+    half = keras.initializers.RandomNormal(stddev=0.5)
+    model = applications.sequence_to_sequence(**sizes, embeddings_initializer=half)
+    assert _deviations(model) == pytest.approx({200: 0.5, 300: 0.5}, rel=0.05)
+    model = applications.many_to_one(3, vocabulary_size=300, embeddings_initializer="ones")
+    assert _deviations(model) == {300: 0.0}
+
+
 def test_one_to_many_starts_from_its_condition():
     model = applications.one_to_many(vocabulary_size=6, condition_sizes=(2, 3), units=4)
     condition = np.array([[0, 2], [1, 0], [1, 2]])

@@ -13,7 +13,7 @@ from examples.datasets import pronunciations
 from examples.datasets.pronunciations import cmudict, load_pronunciations
 from examples.datasets.pronunciations import pronunciations_dataset_builder as builder
 from examples.datasets.splits import part_of
-from examples.encoder_decoder import attention, decode_all, spread_embeddings
+from examples.encoder_decoder import attention, decode_all
 from examples.error_rates import edits, phoneme_error_rate, word_error_rate
 from examples.padding import padded
 from examples.pair_batches import PairBatches
@@ -205,13 +205,3 @@ class TestDecoding:
         inputs = {"previous": keras.ops.array([[1, 3, 4]]), **memory}
         (contexts,) = keras.Model(decoder.input, context)(inputs).numpy()
         np.testing.assert_allclose(weights @ memory["memory"][0], contexts, atol=1e-5)
-
-
-def test_spread_embeddings_of_both_sides():
-    model = kr.applications.sequence_to_sequence(
-        300, source_vocabulary=200, units=4, embedding_dim=16, attention=None
-    )
-    spread_embeddings(model, 0.5)
-    embeddings = [w for w in model.trainable_weights if w.path.endswith("embeddings")]
-    assert sorted(w.shape[0] for w in embeddings) == [200, 300]
-    assert [float(np.std(w)) for w in embeddings] == pytest.approx([0.5, 0.5], rel=0.05)
