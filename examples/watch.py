@@ -36,6 +36,7 @@ FITTING = Fitting(
     batches=100,
     batch_size=128,
     averaged=True,
+    every_step=True,
 )
 # Compiling takes longer than so short a training.
 QUICK = Fitting(Variation(), epochs=1, batches=10, batch_size=64, engine="loop")

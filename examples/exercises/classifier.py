@@ -8,6 +8,7 @@ import numpy as np
 
 import keras_recurrent as kr
 from examples.datasets.windows import cut_windows
+from examples.exercises import every_step
 from examples.exercises.random_windows import RandomWindows, Variation
 
 WINDOW, TEST_STEP = 128, 64  # samples: 2.56 s, and a test window begins every 1.28 s
@@ -21,13 +22,24 @@ class Recordings(NamedTuple):
 
 
 class Fitting(NamedTuple):
-    """How to train; `averaged` takes the mean of the last weights (exponential, by Adam)."""
+    """How to train.
+
+    Attributes:
+        variation: What is done to the windows.
+        epochs: How many.
+        batches: Of an epoch.
+        batch_size: Windows of a batch.
+        averaged: Whether to take the mean of the last weights (exponential, by Adam).
+        every_step: Whether each step of a window's second half is to be right, not the last alone.
+        engine: Of the recurrent layer.
+    """
 
     variation: Variation
     epochs: int
     batches: int
     batch_size: int
     averaged: bool = False
+    every_step: bool = False
     engine: str = "auto"
 
 
@@ -74,9 +86,12 @@ def train(
     """Fit to windows drawn from scaled recordings."""
     rate = keras.optimizers.schedules.CosineDecay(4e-3, fitting.epochs * fitting.batches)
     optimizer = keras.optimizers.Adam(rate, use_ema=fitting.averaged, ema_momentum=0.99)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     size, batches = fitting.batch_size, fitting.batches
     data = RandomWindows(*recordings, WINDOW, size, batches, fitting.variation, seed)
+    if fitting.every_step:
+        every_step.fit(model, data, optimizer, fitting.epochs, verbose)
+        return
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(data, epochs=fitting.epochs, verbose=verbose)
 
 
