@@ -51,8 +51,8 @@ $(APPLICATIONS): $(VENV)/ready-examples
 vanishing-gradients: $(VENV)/ready-examples
 	$(RUN) examples/vanishing_gradients.py $(ARGS)
 
-examples: $(VENV)/ready-examples
-	$(RUN) examples/results.py --quick $(ARGS)
+examples: $(VENV)/ready-dev
+	$(RUN) -m pytest -v --examples tests/examples/test_quick.py $(ARGS)
 
 results: $(VENV)/ready-examples
 	$(RUN) examples/results.py $(ARGS)

@@ -55,15 +55,18 @@ class Run(NamedTuple):
     seconds: float
 
 
-def run(name: str, out: Path, quick: bool, console: Console) -> Run:
-    """Run an example as a process of its own; it writes to `out/NAME`, what it prints is in NAME.log."""
+def run(name: str, out: Path, length: str, console: Console) -> Run:
+    """Run an example as a process of its own; it writes to `out/NAME`, what it prints is in NAME.log.
+
+    `length` is "quick", "full" or "" for the default.
+    """
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
     for written in folder.rglob(outcome.FILE):
         written.unlink()  # of an earlier run
     log = out / f"{name}.log"
     command = [sys.executable, str(HERE / f"{name}.py"), "--out", str(folder)]
-    command += ["--quick"] if quick else []
+    command += [f"--{length}"] if length else []
     start = time.perf_counter()
     with console.status(f"{name}: running, see {log}"), log.open("w") as words:
         status = subprocess.run(command, stdout=words, stderr=subprocess.STDOUT, check=False)
@@ -95,7 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default all"
     )
-    parser.add_argument("--quick", action="store_true", help="only see whether they run; no table")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="only see whether they run; no table")
+    length.add_argument("--full", action="store_true", help="hours; rows of their own in the table")
     parser.add_argument("--out", type=Path, default=Path("outputs"), help="folder of results")
     parser.add_argument("--table", type=Path, default=HERE / "RESULTS.md", help="what to write")
     parser.add_argument("--rows", type=Path, default=HERE / "results", help="where rows are kept")
@@ -104,16 +109,18 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"there is no example {', '.join(unknown)}; there are {', '.join(NAMES)}")
 
+    length = "quick" if options.quick else "full" if options.full else ""
     console, failed = Console(), []
     for name in options.names or NAMES:
-        ran = run(name, options.out, options.quick, console)
+        ran = run(name, options.out, length, console)
         report(ran, console)
         if ran.failed:
             failed.append(name)
         elif not options.quick:
             where, when = results_table.machine(), date.today().isoformat()
             rows = [Row(found, where, when) for found in ran.found]
-            results_table.keep(rows, options.rows / f"{name}.json")
+            kept = f"{name}-full.json" if options.full else f"{name}.json"
+            results_table.keep(rows, options.rows / kept)
     if not options.quick:
         rows = results_table.kept(options.rows, NAMES)
         results_table.write(rows, options.table)

@@ -71,8 +71,8 @@ def keep(rows: Sequence[Row], path: Path) -> None:
 
 
 def kept(folder: Path, names: Sequence[str]) -> list[Row]:
-    """The rows there are, in the order of `names`."""
-    paths = [folder / f"{name}.json" for name in names]
+    """The rows there are, in the order of `names`; those of an example at full length follow its own."""
+    paths = [folder / f"{name}{length}.json" for name in names for length in ("", "-full")]
     rows = [row for path in paths if path.exists() for row in json.loads(path.read_text())]
     return [Row(**{**row, "outcome": Outcome(**row["outcome"])}) for row in rows]
 

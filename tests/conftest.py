@@ -1,4 +1,5 @@
 import functools
+import gc
 import importlib.util
 import itertools
 import os
@@ -8,6 +9,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
 
+# A process that has traced hundreds of graphs spends a tenth of its time looking for garbage.
+gc.set_threshold(100_000, 50, 100)
+
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -15,6 +19,9 @@ def pytest_addoption(parser):
     )
     parser.addoption(
         "--gpu", action="store_true", help="also what needs an NVIDIA GPU: cuDNN itself"
+    )
+    parser.addoption(
+        "--examples", action="store_true", help="the quick form of every example, not of one alone"
     )
     parser.addoption(
         "--web", action="store_true", help="also tests/web: needs node, @litertjs/core and Chromium"

@@ -1,8 +1,9 @@
-"""Every example in its quick form: it runs to its end and leaves what it should."""
+"""The examples in their quick form: they run to their end and leave what they should.
+
+`make test` runs one of them, `make examples` all.
+"""
 
 import importlib
-
-import pytest
 
 from examples import outcome, results
 
@@ -10,7 +11,11 @@ from examples import outcome, results
 WITHOUT_FILES = {"vanishing_gradients"}
 
 
-@pytest.mark.parametrize("name", results.NAMES)
+def pytest_generate_tests(metafunc):
+    every = metafunc.config.getoption("--examples")
+    metafunc.parametrize("name", results.NAMES if every else ["vowels"])
+
+
 def test_it_runs_and_leaves_its_outcome_files_and_pictures(name, tmp_path):
     main = importlib.import_module(f"examples.{name}").main
     assert main(["--quick", "--out", str(tmp_path)]) == 0
