@@ -183,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     how_much = parser.add_mutually_exclusive_group()
     how_much.add_argument("--quick", action="store_true", help="a small model on a few words")
-    how_much.add_argument("--full", action="store_true", help="a larger model, hours long")
+    how_much.add_argument("--full", action="store_true", help="a larger model, an hour long")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("outputs/pronunciation"))
     parser.add_argument("--say", nargs="*", default=SAID, help="words to say from the files")
