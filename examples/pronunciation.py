@@ -227,7 +227,7 @@ def _finish(options, mode: str, scores: dict[str, Score], minutes: float) -> int
     write_outcome(
         options.out,
         Outcome(
-            example="pronunciation",
+            example=f"pronunciation{', full' if mode == 'full' else ''}",
             kind="many to many, T_x ≠ T_y",
             data=f"CMUdict without stress, {reached.count:,} test words, split by word",
             metric="words wrong, %",

@@ -116,6 +116,19 @@ def test_quick_runs_write_no_table(examples, tmp_path):
     assert not (tmp_path / "rows").exists()
 
 
+def test_full_runs_have_rows_of_their_own(examples, tmp_path):
+    script = (tmp_path / "good.py").read_text()
+    better = script.replace("sys.exit", 'assert "--full" in sys.argv\nsys.exit')
+    assert examples("good") == 0
+    (tmp_path / "good.py").write_text(better.replace("98.765", "99.5"))
+    assert examples("--full", "good") == 0
+    assert examples("missed") == 0
+    rows = rows_of((tmp_path / "RESULTS.md").read_text())
+    assert [row[4] for row in rows] == ["**98.77**", "**99.5**", "**90**"]
+    with pytest.raises(SystemExit):
+        examples("--full", "--quick", "good")
+
+
 def test_a_failed_check_is_no_missed_goal(examples, tmp_path):
     script = (tmp_path / "good.py").read_text()
     (tmp_path / "good.py").write_text(script.replace("sys.exit(0)", "sys.exit(1)"))
